@@ -1,0 +1,69 @@
+# Each target sets up what it needs: Python 3.11, 3.12 or 3.13 and a package registry for pip are enough.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+# The newest Python that is supported and here; PYTHON=… chooses another.
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 python,$(shell \
+	command -v $(name) >/dev/null 2>&1 \
+	&& $(name) -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $(name))))
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+WORKERS ?= 2
+
+.PHONY: help run test lint format bench openapi requirements clean
+
+help: ## What can be made.
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: .venv/.runs ## The server with a demo workspace that a scan has improved.
+	@$(BIN)/spectral demo --serve
+
+test: lint ## Lints, types, import rules and every test on SQLite and PostgreSQL.
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+lint: .venv/.develops ## ruff, mypy --strict and the import rules.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: .venv/.develops ## Rewrites the code in the house's format.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.runs ## Starts a server, measures it, prints one table.
+	@$(BIN)/python -m benchmarks
+
+openapi: .venv/.runs ## Prints the OpenAPI document.
+	@$(BIN)/spectral openapi
+
+requirements: .venv/.develops ## Compiles the pinned requirements; UPGRADE=--upgrade takes newer releases.
+	$(COMPILE) --output-file requirements/runtime.txt pyproject.toml requirements/build.in
+	$(COMPILE) --output-file requirements/dev.txt pyproject.toml requirements/build.in requirements/dev.in
+
+# No index, no link and no option of the machine that compiles may end up in the files.
+COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/python -m piptools compile --quiet $(UPGRADE) \
+	--generate-hashes --allow-unsafe --strip-extras --resolver=backtracking --no-build-isolation \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
+
+clean: ## Removes the environment and what tools left behind; never data.
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+
+.venv/.created:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 (with venv) is needed; none was found." >&2; exit 1; }
+	@echo "Creating .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.runs: .venv/.created requirements/runtime.txt pyproject.toml
+	@echo "Installing what Spectral needs to run"
+	@$(PIP) install --require-hashes --requirement requirements/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.develops: .venv/.runs requirements/dev.txt
+	@echo "Installing what tests and lints need"
+	@$(PIP) install --require-hashes --requirement requirements/dev.txt
+	@touch $@

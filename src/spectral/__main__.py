@@ -1,0 +1,5 @@
+"""`python -m spectral` is the `spectral` command."""
+
+from spectral.cli import main
+
+main()

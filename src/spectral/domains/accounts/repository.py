@@ -1,0 +1,76 @@
+"""Queries over accounts, people and their membership."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral.domains.accounts.models import Account, AccountMember, User
+from spectral.platform.db.constraints import translating
+from spectral.platform.shared.errors import SpectralError
+from spectral.platform.shared.pagination import Page
+
+
+class AccountRepository:
+    """Accounts and people are not workspace-owned: every statement here names the account or the person."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def account(self, account_id: UUID) -> Account | None:
+        return await self.session.get(Account, account_id)
+
+    async def user(self, user_id: UUID) -> User | None:
+        return await self.session.get(User, user_id)
+
+    async def user_by_email(self, email: str) -> User | None:
+        return (await self.session.scalars(sa.select(User).where(User.email == email))).one_or_none()
+
+    async def add_user(self, user: User, email_taken: SpectralError) -> None:
+        self.session.add(user)
+        async with translating({"uq_app_user_email": email_taken}):
+            await self.session.flush()
+
+    async def add_account(self, account: Account, owner: AccountMember) -> None:
+        self.session.add(account)
+        await self.session.flush()
+        owner.account_id = account.id
+        self.session.add(owner)
+        await self.session.flush()
+
+    async def set_role(self, account_id: UUID, user_id: UUID, role: str) -> bool:
+        """Give a person a role in an account they belong to; False when they do not."""
+        member = await self.session.get(AccountMember, (account_id, user_id))
+        if member is None:
+            return False
+        member.role = role
+        await self.session.flush()
+        return True
+
+    async def memberships(self, user_id: UUID) -> Sequence[tuple[Account, str]]:
+        """The accounts of a person with their role, oldest first."""
+        statement = (
+            sa.select(Account, AccountMember.role)
+            .join(AccountMember, AccountMember.account_id == Account.id)
+            .where(AccountMember.user_id == user_id)
+            .order_by(AccountMember.created_at, Account.id)
+        )
+        return [(row[0], row[1]) for row in (await self.session.execute(statement)).all()]
+
+    async def members(self, account_id: UUID, page: Page) -> tuple[Sequence[tuple[User, AccountMember]], int]:
+        """One page of an account's people, oldest first, and how many there are."""
+        total = (
+            await self.session.execute(
+                sa.select(sa.func.count()).select_from(AccountMember).where(AccountMember.account_id == account_id)
+            )
+        ).scalar_one()
+        statement = (
+            sa.select(User, AccountMember)
+            .join(AccountMember, AccountMember.user_id == User.id)
+            .where(AccountMember.account_id == account_id)
+            .order_by(AccountMember.created_at, User.id)
+            .limit(page.limit)
+            .offset(page.offset)
+        )
+        return [(row[0], row[1]) for row in (await self.session.execute(statement)).all()], total

@@ -1,0 +1,99 @@
+"""Accounts and the people in them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral.domains.accounts.errors import AccountNotChosenError, EmailTakenError
+from spectral.domains.accounts.models import Account, AccountMember, User
+from spectral.domains.accounts.repository import AccountRepository
+from spectral.platform import audit
+from spectral.platform.access.principal import Principal
+from spectral.platform.access.scopes import AccountRole
+from spectral.platform.shared.errors import NotFoundError
+from spectral.platform.shared.pagination import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One account of a person."""
+
+    account: Account
+    role: AccountRole
+
+
+class AccountService:
+    """What is true of accounts, in the caller's transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+        self._repository = AccountRepository(session)
+
+    async def open_account(self, name: str, email: str, password_hash: str) -> tuple[Account, User]:
+        """A new account whose owner is a new person. Raises EmailTakenError."""
+        user = User(email=normalised_email(email), password_hash=password_hash)
+        await self._repository.add_user(user, EmailTakenError("Somebody is registered with this e-mail address"))
+        account = Account(name=name)
+        await self._repository.add_account(account, AccountMember(user_id=user.id, role=AccountRole.OWNER))
+        return account, user
+
+    async def read_chosen_account(self, principal: Principal) -> Account:
+        """The account that the request names, else the caller's only one. Raises AccountNotChosenError."""
+        if principal.account_id is None:
+            raise AccountNotChosenError("Name one of your accounts with the X-Account-Id header")
+        account = await self._repository.account(principal.account_id)
+        if account is None:
+            raise NotFoundError("Account", principal.account_id)
+        return account
+
+    async def rename_account(self, principal: Principal, name: str) -> Account:
+        """Raises AccountNotChosenError."""
+        account = await self.read_chosen_account(principal)
+        before, account.name = account.name, name
+        await audit.record(
+            self._session,
+            account_id=account.id,
+            actor=principal.actor,
+            action="account.renamed",
+            subject=f"account:{account.id}",
+            detail={"before": before, "after": name},
+        )
+        return account
+
+    async def list_members(self, principal: Principal, page: Page) -> tuple[Sequence[tuple[User, AccountMember]], int]:
+        """One page of the account's people, oldest first. Raises AccountNotChosenError."""
+        account = await self.read_chosen_account(principal)
+        return await self._repository.members(account.id, page)
+
+    async def memberships(self, user_id: UUID) -> list[Membership]:
+        """The accounts of a person, oldest first."""
+        return [Membership(account, AccountRole(role)) for account, role in await self._repository.memberships(user_id)]
+
+    async def read_user(self, user_id: UUID) -> User:
+        """Raises NotFoundError."""
+        user = await self._repository.user(user_id)
+        if user is None:
+            raise NotFoundError("User", user_id)
+        return user
+
+    async def find_user_by_email(self, email: str) -> User | None:
+        return await self._repository.user_by_email(normalised_email(email))
+
+    async def promote_to_operations(self, email: str) -> User:
+        """Make a registered person operations staff of their own account; the command line is the only way.
+
+        Raises NotFoundError when nobody is registered with this address.
+        """
+        user = await self.find_user_by_email(email)
+        if user is None:
+            raise NotFoundError("User", email)
+        for account, _role in await self._repository.memberships(user.id):
+            await self._repository.set_role(account.id, user.id, AccountRole.OPERATIONS)
+        return user
+
+
+def normalised_email(email: str) -> str:
+    """The form in which an address is stored and compared: trimmed, lower-case."""
+    return email.strip().lower()

@@ -1,0 +1,1 @@
+"""Agents, their immutable config versions, what is live where, and who executes them."""

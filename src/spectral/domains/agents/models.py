@@ -1,0 +1,153 @@
+"""The tables of agents. Configs, promotions, template versions and invocations are written once and never changed."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from spectral.domains.agents.config import ConfigDocument
+from spectral.platform.db.base import Base, Json, NanoUsdColumn, UtcTime, WorkspaceOwned, tenant_fk
+from spectral.platform.shared.clock import utc_now
+
+
+class Agent(WorkspaceOwned, Base):
+    """One agent. `latest_version` is the highest config version given out, 0 before the first."""
+
+    __tablename__ = "agent"
+    __table_args__ = (sa.UniqueConstraint("workspace_id", "name"),)
+
+    name: Mapped[str] = mapped_column(sa.String(200))
+    description: Mapped[str | None] = mapped_column(sa.String(2000))
+    runtime: Mapped[str] = mapped_column(sa.String(20))
+    latest_version: Mapped[int] = mapped_column(default=0)
+    created_by: Mapped[str] = mapped_column(sa.String(100))
+    updated_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)
+    archived_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+
+
+class AgentConfig(WorkspaceOwned, Base):
+    """One immutable config version: versions count from 1 within an agent, and no two hold the same document.
+
+    origin: who made it ("user", "scan:<id>").
+    """
+
+    __tablename__ = "agent_config"
+    __table_args__ = (
+        tenant_fk("agent_id", "agent", ondelete="CASCADE"),
+        sa.UniqueConstraint("workspace_id", "agent_id", "version"),
+        sa.UniqueConstraint("workspace_id", "agent_id", "config_hash"),
+    )
+
+    agent_id: Mapped[UUID]
+    version: Mapped[int]
+    document: Mapped[dict[str, Any]]
+    config_hash: Mapped[str] = mapped_column(sa.String(64))
+    origin: Mapped[str] = mapped_column(sa.String(100))
+    note: Mapped[str | None] = mapped_column(sa.String(2000))
+    created_by: Mapped[str] = mapped_column(sa.String(100))
+
+    def read_document(self) -> ConfigDocument:
+        """The document as its checked type."""
+        return ConfigDocument.model_validate(self.document)
+
+
+class AgentEnvironment(WorkspaceOwned, Base):
+    """Which config version is live in one environment of an agent, and since when."""
+
+    __tablename__ = "agent_environment"
+    __table_args__ = (
+        tenant_fk("agent_id", "agent", ondelete="CASCADE"),
+        tenant_fk("config_id", "agent_config", ondelete="CASCADE"),
+        sa.UniqueConstraint("workspace_id", "agent_id", "environment"),
+        sa.Index(None, "workspace_id", "config_id"),
+    )
+
+    agent_id: Mapped[UUID]
+    environment: Mapped[str] = mapped_column(sa.String(32))
+    config_id: Mapped[UUID]
+    version: Mapped[int]
+    promoted_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True))
+
+
+class AgentPromotion(WorkspaceOwned, Base):
+    """One promotion: `version` went live in an environment in the place of `previous_version`."""
+
+    __tablename__ = "agent_promotion"
+    __table_args__ = (
+        tenant_fk("agent_id", "agent", ondelete="CASCADE"),
+        tenant_fk("config_id", "agent_config", ondelete="CASCADE"),
+        sa.Index(None, "workspace_id", "agent_id", "created_at"),
+        sa.Index(None, "workspace_id", "config_id"),
+    )
+
+    agent_id: Mapped[UUID]
+    environment: Mapped[str] = mapped_column(sa.String(32))
+    config_id: Mapped[UUID]
+    version: Mapped[int]
+    previous_version: Mapped[int | None]
+    reason: Mapped[str | None] = mapped_column(sa.String(2000))
+    actor: Mapped[str] = mapped_column(sa.String(100))
+
+
+class AgentTemplate(WorkspaceOwned, Base):
+    """One managed prompt template of an agent; `version` is its current version."""
+
+    __tablename__ = "agent_template"
+    __table_args__ = (
+        tenant_fk("agent_id", "agent", ondelete="CASCADE"),
+        sa.UniqueConstraint("workspace_id", "agent_id", "name"),
+    )
+
+    agent_id: Mapped[UUID]
+    name: Mapped[str] = mapped_column(sa.String(64))
+    version: Mapped[int]
+
+
+class AgentTemplateVersion(WorkspaceOwned, Base):
+    """What a template said in one version."""
+
+    __tablename__ = "agent_template_version"
+    __table_args__ = (
+        tenant_fk("template_id", "agent_template", ondelete="CASCADE"),
+        sa.UniqueConstraint("workspace_id", "template_id", "version"),
+    )
+
+    template_id: Mapped[UUID]
+    version: Mapped[int]
+    messages: Mapped[list[Any]]
+    variables: Mapped[list[Any]]
+    origin: Mapped[str] = mapped_column(sa.String(100))
+    created_by: Mapped[str] = mapped_column(sa.String(100))
+
+
+class AgentInvocation(WorkspaceOwned, Base):
+    """One run of an agent in the playground.
+
+    version: the config version that ran, None for a draft that was never stored. The id is a UUIDv7, so `id.hex` has
+    the form of a trace id: a higher domain that turns the row into a trace needs no other key.
+    """
+
+    __tablename__ = "agent_invocation"
+    __table_args__ = (
+        tenant_fk("agent_id", "agent", ondelete="CASCADE"),
+        sa.Index(None, "workspace_id", "agent_id", "created_at"),
+    )
+
+    agent_id: Mapped[UUID]
+    version: Mapped[int | None]
+    config_hash: Mapped[str] = mapped_column(sa.String(64))
+    mode: Mapped[str] = mapped_column(sa.String(20))
+    input: Mapped[Any] = mapped_column(Json, nullable=True)
+    output: Mapped[str | None] = mapped_column(sa.Text)
+    error_type: Mapped[str | None] = mapped_column(sa.String(50))
+    error_message: Mapped[str | None] = mapped_column(sa.Text)
+    model: Mapped[str] = mapped_column(sa.String(200))
+    seed: Mapped[int] = mapped_column(sa.BigInteger)
+    input_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    output_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    cost_nano_usd: Mapped[int | None] = mapped_column(NanoUsdColumn)
+    latency_ms: Mapped[float]
+    started_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True))
+    actor: Mapped[str] = mapped_column(sa.String(100))

@@ -1,0 +1,283 @@
+"""Agents, their config versions and what is live where, in the caller's transaction."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral.domains.agents.config import Change, ConfigDocument, canonical_hash, check_derived, diff_documents
+from spectral.domains.agents.errors import AgentInUseError, AgentNameTakenError
+from spectral.domains.agents.models import Agent, AgentConfig, AgentEnvironment, AgentPromotion, AgentTemplate
+from spectral.domains.agents.repository import (
+    AgentRepository,
+    ConfigRepository,
+    EnvironmentRepository,
+    PromotionRepository,
+)
+from spectral.domains.agents.runtime import PROMPT
+from spectral.domains.agents.templates import TemplateService
+from spectral.platform import audit
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.access.scopes import Scope
+from spectral.platform.db.constraints import FOREIGN_KEY
+from spectral.platform.shared.clock import utc_now
+from spectral.platform.shared.errors import InvalidTransitionError, NotFoundError
+from spectral.platform.shared.pagination import Page
+
+PRODUCTION = "production"
+"""The environment that an agent's first version goes live in, and that a running agent reads unless it says so."""
+
+FIRST_VERSION_REASON = "first version"
+
+AgentOrder = Literal["-created_at", "created_at", "name", "-name"]
+_ORDERS: dict[AgentOrder, tuple[Any, ...]] = {
+    "-created_at": (Agent.created_at.desc(), Agent.id.desc()),
+    "created_at": (Agent.created_at, Agent.id),
+    "name": (Agent.name, Agent.id),
+    "-name": (Agent.name.desc(), Agent.id.desc()),
+}
+
+
+class AgentService:
+    """The agents of one workspace."""
+
+    def __init__(self, session: AsyncSession, access: WorkspaceAccess) -> None:
+        self._session = session
+        self._access = access
+        self._agents = AgentRepository(session, access)
+        self._configs = ConfigRepository(session, access)
+        self._environments = EnvironmentRepository(session, access)
+        self._promotions = PromotionRepository(session, access)
+
+    # ------------------------------------------------------------------------------------------------------ agents
+
+    async def create_agent(
+        self, name: str, description: str | None, config: ConfigDocument | None, *, runtime: str = PROMPT
+    ) -> Agent:
+        """A new agent; with a config, that is version 1 and live in production. Raises AgentNameTakenError (409)."""
+        agent = self._agents.add(
+            Agent(
+                name=name,
+                description=description,
+                runtime=runtime,
+                latest_version=0,
+                created_by=self._access.actor,
+            )
+        )
+        await self._agents.flush(_name_taken(name))
+        await self._audit(agent.id, "agent.created", {"name": name, "runtime": runtime})
+        if config is not None:
+            await self.add_config(agent.id, config, origin="user", note=None)
+        return agent
+
+    async def list_agents(
+        self, page: Page, *, archived: bool = False, name: str | None = None, order: AgentOrder = "-created_at"
+    ) -> tuple[Sequence[Agent], int]:
+        """One page of the agents that are archived, or of those that are not; `name` keeps the one of that name."""
+        statement = self._agents.select(Agent.archived_at.is_not(None) if archived else Agent.archived_at.is_(None))
+        if name is not None:
+            statement = statement.where(Agent.name == name)
+        return await self._agents.page(statement, page, order_by=_ORDERS[order])
+
+    async def read_agent(self, agent_id: UUID) -> Agent:
+        """Raises NotFoundError."""
+        return await self._agents.get(agent_id)
+
+    async def live_versions(self, agents: Sequence[Agent]) -> dict[UUID, dict[str, int]]:
+        """Which version is live in which environment of each agent."""
+        live: dict[UUID, dict[str, int]] = {agent.id: {} for agent in agents}
+        for found in await self._environments.of_agents(list(live)):
+            live[found.agent_id][found.environment] = found.version
+        return live
+
+    async def update_agent(self, agent_id: UUID, changes: dict[str, Any]) -> Agent:
+        """Changes `name`, `description` or `archived`. Raises NotFoundError, AgentNameTakenError (409).
+
+        An archived agent is left out of lists and takes no new versions, promotions or runs; what is live in it is
+        still handed out, so that archiving stops no running process.
+        """
+        agent = await self._agents.lock(agent_id)
+        before = {"name": agent.name, "description": agent.description, "archived": agent.archived_at is not None}
+        after = {**before, **changes}
+        if after == before:
+            return agent
+        agent.name, agent.description = after["name"], after["description"]
+        if after["archived"] != before["archived"]:
+            agent.archived_at = utc_now() if after["archived"] else None
+        agent.updated_at = utc_now()
+        await self._agents.flush(_name_taken(agent.name))
+        await self._audit(agent_id, "agent.updated", {"before": before, "after": after})
+        return agent
+
+    async def delete_agent(self, agent_id: UUID) -> None:
+        """The agent is gone, with its versions, promotions, templates and playground runs.
+
+        Raises NotFoundError, and AgentInUseError (400) while scans or change sets refer to it: archive it instead.
+        """
+        agent = await self._agents.lock(agent_id)
+        in_use = AgentInUseError(f"Scans or change sets refer to the agent {agent.name}; archive it instead")
+        await self._agents.remove(agent, {FOREIGN_KEY: in_use})
+        await self._audit(agent_id, "agent.deleted", {"name": agent.name})
+
+    # ----------------------------------------------------------------------------------------------------- configs
+
+    async def list_configs(self, agent_id: UUID, page: Page) -> tuple[Sequence[AgentConfig], int]:
+        """One page of an agent's versions without their documents, newest first. Raises NotFoundError."""
+        await self._agents.get(agent_id)
+        return await self._configs.page_of(agent_id, page)
+
+    async def read_config(self, agent_id: UUID, version: int) -> AgentConfig:
+        """One version. Raises NotFoundError."""
+        await self._agents.get(agent_id)
+        return await self._configs.of_version(agent_id, version)
+
+    async def current_config(self, agent_id: UUID, environment: str = PRODUCTION) -> AgentConfig:
+        """What is live in an environment. Raises NotFoundError when nothing is."""
+        await self._agents.get(agent_id)
+        live = await self._environments.of_agent(agent_id, environment)
+        if live is None:
+            raise NotFoundError(f"Config for the environment '{environment}'")
+        return await self._configs.get(live.config_id)
+
+    async def diff_configs(self, agent_id: UUID, before: int, after: int) -> list[Change]:
+        """Where two versions of an agent differ. Raises NotFoundError."""
+        older = await self.read_config(agent_id, before)
+        newer = await self._configs.of_version(agent_id, after)
+        return diff_documents(older.read_document(), newer.read_document())
+
+    async def add_config(
+        self,
+        agent_id: UUID,
+        document: ConfigDocument,
+        *,
+        origin: str,
+        note: str | None,
+        base_version: int | None = None,
+    ) -> AgentConfig:
+        """The version that holds this document: a new one, or the one that the agent already has.
+
+        An agent's first version goes live in production at once, because there is nothing that it could replace.
+        base_version: the document must then be reachable through the search space of that version.
+        Raises NotFoundError, InvalidTransitionError for an archived agent, SearchSpaceViolationError (400).
+        """
+        agent = await self._writable(agent_id)
+        if base_version is not None:
+            base = await self._configs.of_version(agent_id, base_version)
+            check_derived(base.read_document(), document)
+        config_hash = canonical_hash(document)
+        known = await self._configs.find(AgentConfig.agent_id == agent_id, AgentConfig.config_hash == config_hash)
+        if known is not None:
+            return known
+        agent.latest_version += 1
+        agent.updated_at = utc_now()
+        config = self._configs.add(
+            AgentConfig(
+                agent_id=agent_id,
+                version=agent.latest_version,
+                document=document.as_json(),
+                config_hash=config_hash,
+                origin=origin,
+                note=note,
+                created_by=self._access.actor,
+            )
+        )
+        await self._configs.flush()
+        detail = {"version": config.version, "config_hash": config_hash, "origin": origin}
+        await self._audit(agent_id, "agent.config_added", detail)
+        if config.version == 1:
+            await self._put_live(config, PRODUCTION, FIRST_VERSION_REASON)
+        return config
+
+    # -------------------------------------------------------------------------------------------------- promotions
+
+    async def promote_config(
+        self, agent_id: UUID, version: int, environment: str = PRODUCTION, reason: str | None = None
+    ) -> AgentPromotion:
+        """The version is live in the environment; promoting an older one is how to roll back.
+
+        Promoting what is live already changes nothing and answers the promotion that did it.
+        Needs approve:agents. Raises NotFoundError, InvalidTransitionError for an archived agent.
+        """
+        self._access.require(Scope.APPROVE_AGENTS)
+        await self._writable(agent_id)
+        return await self._put_live(await self._configs.of_version(agent_id, version), environment, reason)
+
+    async def list_promotions(
+        self, agent_id: UUID, page: Page, environment: str | None = None
+    ) -> tuple[Sequence[AgentPromotion], int]:
+        """One page of what went live, newest first. Raises NotFoundError."""
+        await self._agents.get(agent_id)
+        statement = self._promotions.select(AgentPromotion.agent_id == agent_id)
+        if environment is not None:
+            statement = statement.where(AgentPromotion.environment == environment)
+        return await self._promotions.page(statement, page)
+
+    async def _put_live(self, config: AgentConfig, environment: str, reason: str | None) -> AgentPromotion:
+        """The agent must be locked: two promotions would otherwise both name the same previous version."""
+        live = await self._environments.of_agent(config.agent_id, environment)
+        if live is not None and live.version == config.version:
+            return await self._promotions.latest(config.agent_id, environment)
+        promotion = self._promotions.add(
+            AgentPromotion(
+                agent_id=config.agent_id,
+                environment=environment,
+                config_id=config.id,
+                version=config.version,
+                previous_version=None if live is None else live.version,
+                reason=reason,
+                actor=self._access.actor,
+                created_at=utc_now(),
+            )
+        )
+        if live is None:
+            live = self._environments.add(AgentEnvironment(agent_id=config.agent_id, environment=environment))
+        live.config_id, live.version, live.promoted_at = config.id, config.version, promotion.created_at
+        await self._promotions.flush()
+        await self._audit(
+            config.agent_id,
+            "agent.promoted",
+            {
+                "environment": environment,
+                "before": promotion.previous_version,
+                "after": config.version,
+                "config_hash": config.config_hash,
+                "reason": reason,
+            },
+        )
+        return promotion
+
+    # --------------------------------------------------------------------------------------------------- templates
+
+    async def write_templates(self, agent_id: UUID, document: ConfigDocument, *, origin: str) -> list[AgentTemplate]:
+        """The agent's managed templates say what the document's prompts say; other templates stay.
+
+        Answers the templates that changed. Raises NotFoundError, InvalidTransitionError for an archived agent.
+        """
+        return await TemplateService(self._session, self._access).write_prompts(agent_id, document, origin=origin)
+
+    async def _writable(self, agent_id: UUID) -> Agent:
+        agent = await self._agents.lock(agent_id)
+        refuse_archived(agent)
+        return agent
+
+    async def _audit(self, agent_id: UUID, action: str, detail: dict[str, Any]) -> None:
+        await audit.record(
+            self._session,
+            account_id=self._access.account_id,
+            workspace_id=self._access.workspace_id,
+            actor=self._access.actor,
+            action=action,
+            subject=f"agent:{agent_id}",
+            detail=detail,
+        )
+
+
+def refuse_archived(agent: Agent) -> None:
+    """Raises InvalidTransitionError (400) for an archived agent."""
+    if agent.archived_at is not None:
+        raise InvalidTransitionError(f"The agent {agent.name} is archived; take it out of the archive first")
+
+
+def _name_taken(name: str) -> dict[str, AgentNameTakenError]:
+    return {"uq_agent_workspace_id_name": AgentNameTakenError(f"The workspace has an agent called {name}")}

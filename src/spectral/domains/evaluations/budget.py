@@ -1,0 +1,117 @@
+"""A hard budget: what a call may cost is reserved before it is made, so the budget can never be exceeded. Pure."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from spectral.domains.evaluations.errors import BudgetExhaustedError, UnpricedModelError
+from spectral.platform.shared.money import nano_to_usd
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Evaluations and nano-USD. Calls of unknown cost add no money here; they are only possible without a USD budget."""
+
+    evaluations: int = 0
+    cost_nano_usd: int = 0
+
+    def plus(self, evaluations: int, cost_nano_usd: int) -> "Spending":
+        return Spending(self.evaluations + evaluations, self.cost_nano_usd + cost_nano_usd)
+
+
+@dataclass(slots=True)
+class Reservation:
+    """A part of the budget that calls in flight may spend; settled once, by `Budget.settle`."""
+
+    evaluations: int
+    cost_nano_usd: int
+    settled: bool = False
+
+
+class Budget:
+    """What one subject (a scan, a validation, an experiment) may spend, in evaluations and in money.
+
+    spent + reserved never exceeds the maximum, as long as a call costs no more than was reserved for it. After a
+    restart `charge` counts again what the journal knows. Used from one event loop.
+    """
+
+    def __init__(self, max_evaluations: int, max_cost_nano_usd: int | None = None) -> None:
+        """`max_cost_nano_usd` None means that money is not limited. Raises ValueError for a negative maximum."""
+        if max_evaluations < 0 or (max_cost_nano_usd is not None and max_cost_nano_usd < 0):
+            message = "a budget cannot be negative"
+            raise ValueError(message)
+        self.max_evaluations = max_evaluations
+        self.max_cost_nano_usd = max_cost_nano_usd
+        self._spent = Spending()
+        self._reserved = Spending()
+        self._charged: set[Hashable] = set()
+
+    @property
+    def spent(self) -> Spending:
+        """What was spent and, for calls that never answered, what was reserved for them."""
+        return self._spent
+
+    @property
+    def evaluations_left(self) -> int:
+        """How many evaluations can still be reserved."""
+        return max(0, self.max_evaluations - self._spent.evaluations - self._reserved.evaluations)
+
+    @property
+    def cost_left_nano_usd(self) -> int | None:
+        """How much money can still be reserved; None where it is not limited."""
+        if self.max_cost_nano_usd is None:
+            return None
+        return max(0, self.max_cost_nano_usd - self._spent.cost_nano_usd - self._reserved.cost_nano_usd)
+
+    def require_evaluations(self, evaluations: int) -> None:
+        """Raises BudgetExhaustedError unless this many evaluations can be reserved now."""
+        if evaluations > self.evaluations_left:
+            raise BudgetExhaustedError(
+                f"{evaluations} evaluations are needed, {self.evaluations_left} of {self.max_evaluations} are left",
+                limit="evaluations",
+                needed=evaluations,
+                left=self.evaluations_left,
+            )
+
+    def reserve(self, evaluations: int, cost_nano_usd: int | None, *, model: str) -> Reservation:
+        """Set aside what the next calls can cost at most.
+
+        cost_nano_usd: None where the model's price is unknown. Raises BudgetExhaustedError, and UnpricedModelError
+        where money is limited and the price is unknown; nothing is reserved then.
+        """
+        self.require_evaluations(evaluations)
+        left = self.cost_left_nano_usd
+        if left is not None:
+            if cost_nano_usd is None:
+                raise UnpricedModelError(model)
+            if cost_nano_usd > left:
+                raise BudgetExhaustedError(
+                    f"A call may cost {nano_to_usd(cost_nano_usd)} USD, {nano_to_usd(left)} USD are left",
+                    limit="cost",
+                    needed=nano_to_usd(cost_nano_usd),
+                    left=nano_to_usd(left),
+                )
+        reservation = Reservation(evaluations, cost_nano_usd or 0)
+        self._reserved = self._reserved.plus(evaluations, reservation.cost_nano_usd)
+        return reservation
+
+    def settle(self, reservation: Reservation, cost_nano_usd: int | None) -> None:
+        """The calls were made: their cost replaces the reservation; an unknown cost keeps all of it.
+
+        Raises ValueError when it was settled before.
+        """
+        if reservation.settled:
+            message = "this reservation was settled before"
+            raise ValueError(message)
+        reservation.settled = True
+        self._reserved = self._reserved.plus(-reservation.evaluations, -reservation.cost_nano_usd)
+        spent = reservation.cost_nano_usd if cost_nano_usd is None else cost_nano_usd
+        self._spent = self._spent.plus(reservation.evaluations, spent)
+
+    def charge(self, evaluations: int, cost_nano_usd: int, *, once: Hashable) -> None:
+        """Count what was spent before this process; a second charge under the same `once` is ignored.
+
+        Never refused, since it has happened already.
+        """
+        if once not in self._charged:
+            self._charged.add(once)
+            self._spent = self._spent.plus(evaluations, cost_nano_usd)

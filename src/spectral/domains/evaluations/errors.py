@@ -1,0 +1,82 @@
+"""What can go wrong with rubrics, objectives and measurements."""
+
+from uuid import UUID
+
+from spectral.platform.shared.errors import BusinessRuleViolationError, ConflictError
+
+
+class RubricNameTakenError(ConflictError):
+    """The workspace has a rubric of this name."""
+
+    slug = "rubric-name-taken"
+    title = "Rubric Name Taken"
+
+
+class ObjectiveNameTakenError(ConflictError):
+    """The workspace has an objective of this name."""
+
+    slug = "objective-name-taken"
+    title = "Objective Name Taken"
+
+
+class RubricInUseError(BusinessRuleViolationError):
+    """Something still refers to the rubric."""
+
+    slug = "rubric-in-use"
+    title = "Rubric In Use"
+
+
+class ObjectiveInUseError(BusinessRuleViolationError):
+    """Something still refers to the objective."""
+
+    slug = "objective-in-use"
+    title = "Objective In Use"
+
+
+class ScorerNotInstalledError(BusinessRuleViolationError):
+    """A stored rubric uses a scorer that this installation no longer has, or options that it no longer takes."""
+
+    slug = "scorer-not-installed"
+    title = "Scorer Not Installed"
+
+
+class UnknownDimensionError(BusinessRuleViolationError):
+    """A guard names a dimension that the objective's rubric does not have."""
+
+    slug = "unknown-dimension"
+    title = "Unknown Dimension"
+
+
+class PreviewTooSlowError(BusinessRuleViolationError):
+    """Scoring the examples takes longer than a request may."""
+
+    slug = "preview-too-slow"
+    title = "Preview Too Slow"
+
+
+class BudgetExhaustedError(BusinessRuleViolationError):
+    """What was about to be spent is not covered by the budget; it was not spent."""
+
+    slug = "budget-exhausted"
+    title = "Budget Exhausted"
+
+
+class UnpricedModelError(BusinessRuleViolationError):
+    """A budget in US dollars cannot be kept with a model whose price is unknown."""
+
+    slug = "unpriced-model"
+    title = "Unpriced Model"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"The price of {model!r} is unknown, so a budget in US dollars cannot be kept; "
+            "leave out the dollar budget or choose a priced model",
+            model=model,
+        )
+
+
+class JournalMismatchError(Exception):
+    """A journal was written under another rubric than the one it is continued with: a defect of the caller."""
+
+    def __init__(self, subject_id: UUID) -> None:
+        super().__init__(f"the journal of {subject_id} was written under another rubric")

@@ -1,0 +1,1 @@
+"""The optimization loop: from failures to a change set that a holdout has validated."""

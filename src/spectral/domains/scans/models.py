@@ -1,0 +1,144 @@
+"""The tables of scans: the scan, its phases, its candidates, its events and what it asked a language model."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from spectral.platform.db.base import Base, NanoUsdColumn, UtcTime, WorkspaceOwned, tenant_fk
+
+
+class Scan(WorkspaceOwned, Base):
+    """One search for a better configuration of one agent; everything it depends on is pinned when it starts.
+
+    base_version: the champion.  strategies: names, in the order they run.  options: what the person gave them, by
+    strategy.  plan: how the budget is divided (see `plan.ScanPlan`).  phase: the one it is in or was in last.
+    outcome: see `states.Outcome`, None until it is completed.  failure: `{type, detail}` of a failed scan.
+    last_seq: the number of its last event.
+    """
+
+    __tablename__ = "scan"
+    __table_args__ = (
+        sa.CheckConstraint(
+            "status IN ('queued', 'running', 'cancelling', 'completed', 'failed', 'cancelled')", name="status"
+        ),
+        tenant_fk("agent_id", "agent", ondelete="CASCADE"),
+        tenant_fk("sample_set_id", "sample_set", ondelete="CASCADE"),
+        tenant_fk("rubric_id", "rubric", ondelete="CASCADE"),
+        tenant_fk("objective_id", "objective", ondelete="CASCADE"),
+        sa.Index(None, "workspace_id", "created_at"),
+        sa.Index(None, "workspace_id", "agent_id", "created_at"),
+        sa.Index(None, "workspace_id", "sample_set_id"),
+        sa.Index(None, "workspace_id", "rubric_id"),
+        sa.Index(None, "workspace_id", "objective_id"),
+    )
+
+    agent_id: Mapped[UUID]
+    base_version: Mapped[int]
+    base_config_hash: Mapped[str] = mapped_column(sa.String(64))
+    target_environment: Mapped[str] = mapped_column(sa.String(32))
+    sample_set_id: Mapped[UUID]
+    sample_set_version: Mapped[int]
+    holdout_id: Mapped[UUID]
+    rubric_id: Mapped[UUID]
+    rubric_version: Mapped[int]
+    objective_id: Mapped[UUID]
+    objective: Mapped[dict[str, Any]]
+    strategies: Mapped[list[Any]]
+    options: Mapped[dict[str, Any]]
+    reflection_model: Mapped[str | None] = mapped_column(sa.String(200))
+    seed: Mapped[int] = mapped_column(sa.BigInteger)
+    max_evaluations: Mapped[int]
+    max_cost_nano_usd: Mapped[int | None] = mapped_column(NanoUsdColumn)
+    plan: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(sa.String(16))
+    phase: Mapped[str | None] = mapped_column(sa.String(16))
+    outcome: Mapped[str | None] = mapped_column(sa.String(20))
+    failure: Mapped[dict[str, Any] | None]
+    changeset_id: Mapped[UUID | None]
+    experiment_id: Mapped[UUID | None]
+    last_seq: Mapped[int] = mapped_column(sa.BigInteger)
+    created_by: Mapped[str] = mapped_column(sa.String(100))
+    started_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+
+
+class ScanPhase(WorkspaceOwned, Base):
+    """One phase of one scan; there from its start on, with its result once it has finished."""
+
+    __tablename__ = "scan_phase"
+    __table_args__ = (
+        tenant_fk("scan_id", "scan", ondelete="CASCADE"),
+        sa.UniqueConstraint("workspace_id", "scan_id", "name"),
+    )
+
+    scan_id: Mapped[UUID]
+    name: Mapped[str] = mapped_column(sa.String(16))
+    ordinal: Mapped[int]
+    result: Mapped[dict[str, Any] | None]
+    finished_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+
+
+class ScanCandidate(WorkspaceOwned, Base):
+    """One configuration that a strategy proposed; `ordinal` counts from 1 in the order of proposal.
+
+    select_result: how it did against the champion on the select split, None where it was not a finalist.
+    """
+
+    __tablename__ = "scan_candidate"
+    __table_args__ = (
+        tenant_fk("scan_id", "scan", ondelete="CASCADE"),
+        sa.UniqueConstraint("workspace_id", "scan_id", "ordinal"),
+        sa.UniqueConstraint("workspace_id", "scan_id", "config_hash"),
+    )
+
+    scan_id: Mapped[UUID]
+    ordinal: Mapped[int]
+    strategy: Mapped[str] = mapped_column(sa.String(64))
+    rationale: Mapped[str] = mapped_column(sa.Text)
+    changes: Mapped[dict[str, Any]]
+    config_hash: Mapped[str] = mapped_column(sa.String(64))
+    select_result: Mapped[dict[str, Any] | None]
+
+
+class ScanEvent(WorkspaceOwned, Base):
+    """Something that happened in a scan; `seq` counts from 1 without gaps, in the order of commit."""
+
+    __tablename__ = "scan_event"
+    __table_args__ = (
+        tenant_fk("scan_id", "scan", ondelete="CASCADE"),
+        sa.UniqueConstraint("workspace_id", "scan_id", "seq"),
+    )
+
+    scan_id: Mapped[UUID]
+    seq: Mapped[int] = mapped_column(sa.BigInteger)
+    type: Mapped[str] = mapped_column(sa.String(64))
+    phase: Mapped[str | None] = mapped_column(sa.String(16))
+    data: Mapped[dict[str, Any]]
+
+
+class ScanQuestion(WorkspaceOwned, Base):
+    """One question to the scan's reflection model and its answer: the journal that a search is replayed from.
+
+    ordinal: counts from 1 the times that this prompt was asked for this purpose.
+    """
+
+    __tablename__ = "scan_question"
+    __table_args__ = (
+        tenant_fk("scan_id", "scan", ondelete="CASCADE"),
+        sa.UniqueConstraint("workspace_id", "scan_id", "purpose", "prompt_hash", "ordinal"),
+    )
+
+    scan_id: Mapped[UUID]
+    purpose: Mapped[str] = mapped_column(sa.String(32))
+    prompt_hash: Mapped[str] = mapped_column(sa.String(64))
+    ordinal: Mapped[int]
+    model: Mapped[str] = mapped_column(sa.String(200))
+    prompt: Mapped[str] = mapped_column(sa.Text)
+    answer: Mapped[str] = mapped_column(sa.Text)
+    input_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    output_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    cost_nano_usd: Mapped[int | None] = mapped_column(NanoUsdColumn)
+    latency_ms: Mapped[float]

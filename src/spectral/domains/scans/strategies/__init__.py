@@ -1,0 +1,1 @@
+"""Search strategies: each proposes configurations that may be better than the champion."""

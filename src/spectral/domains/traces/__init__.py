@@ -1,0 +1,1 @@
+"""Traces of agents: OTLP ingestion, storage and reading."""

@@ -1,0 +1,1 @@
+"""How instrumentations name things: one module per convention."""

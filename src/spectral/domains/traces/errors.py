@@ -1,0 +1,17 @@
+"""Errors of this domain's own."""
+
+from spectral.platform.shared.errors import MalformedRequestError
+
+
+class MalformedOtlpError(MalformedRequestError):
+    """The body is not an OTLP export request in the content type that it names."""
+
+    slug = "malformed-otlp"
+    title = "Malformed OTLP Request"
+
+
+class MalformedCursorError(MalformedRequestError):
+    """The cursor was not made by this route, or for another sort."""
+
+    slug = "malformed-cursor"
+    title = "Malformed Cursor"

@@ -1,0 +1,37 @@
+"""Workspaces and who may do what in them. Read before a principal exists, so outside row-level security (ADR 0004)."""
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from spectral.platform.db.base import Base, UtcTime
+from spectral.platform.shared.clock import utc_now
+from spectral.platform.shared.ids import new_id
+
+
+class Workspace(Base):
+    """The unit of tenancy: agents, traces, samples, scans and change sets belong to one."""
+
+    __tablename__ = "workspace"
+    __table_args__ = (sa.UniqueConstraint("account_id", "name"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(sa.String(200))
+    description: Mapped[str | None] = mapped_column(sa.String(2000))
+    created_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)
+
+
+class WorkspaceMember(Base):
+    """A person in a workspace, with a role: admin, contributor or observer."""
+
+    __tablename__ = "workspace_member"
+
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspace.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("app_user.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    role: Mapped[str] = mapped_column(sa.String(20))
+    created_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)

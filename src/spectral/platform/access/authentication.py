@@ -1,0 +1,132 @@
+"""Turns a credential into a `Principal`, once per request, before any guard runs."""
+
+import hashlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from litestar.datastructures import Headers
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from spectral.platform.access.principal import Principal
+from spectral.platform.shared.errors import MalformedRequestError, NotAuthenticatedError
+
+CACHE_LIFETIME_S = 1.0
+CACHE_ENTRIES = 4096
+MAXIMUM_CREDENTIAL_CHARACTERS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the request wants to go: what the URL or the headers name, None where they are silent."""
+
+    workspace_id: UUID | None
+    account_id: UUID | None
+
+
+class CredentialVerifier(Protocol):
+    """Knows one kind of credential; domains implement it, `app.py` wires it."""
+
+    def recognises(self, credential: str) -> bool:
+        """Whether this credential is of its kind, by its form alone."""
+        ...
+
+    async def principal(self, credential: str, target: Target) -> Principal:
+        """The caller, with rights read from the database. Raises NotAuthenticatedError."""
+        ...
+
+
+class Authenticator:
+    """Verifies credentials, and remembers each answer for at most one second.
+
+    So a removed member or a revoked key is out within a second everywhere, and at once in the process that was told
+    through `forget`.
+    """
+
+    def __init__(self, verifiers: list[CredentialVerifier]) -> None:
+        self._verifiers = verifiers
+        self._cache: OrderedDict[tuple[bytes, Target], tuple[float, Principal]] = OrderedDict()
+
+    async def principal(self, credential: str, target: Target) -> Principal:
+        """The caller behind this credential. Raises NotAuthenticatedError."""
+        if len(credential) > MAXIMUM_CREDENTIAL_CHARACTERS:
+            raise NotAuthenticatedError
+        # The credential itself is not kept in memory longer than the request.
+        key = (hashlib.blake2b(credential.encode("utf-8", "replace"), digest_size=16).digest(), target)
+        now = time.monotonic()
+        if (hit := self._cache.get(key)) and hit[0] > now:
+            return hit[1]
+        for verifier in self._verifiers:
+            if verifier.recognises(credential):
+                principal = await verifier.principal(credential, target)
+                self._cache[key] = (now + CACHE_LIFETIME_S, principal)
+                self._cache.move_to_end(key)
+                while len(self._cache) > CACHE_ENTRIES:
+                    self._cache.popitem(last=False)
+                return principal
+        raise NotAuthenticatedError
+
+    def forget(self) -> None:
+        """Drop every remembered answer: called when rights or credentials changed in this process."""
+        self._cache.clear()
+
+
+class AuthenticationMiddleware:
+    """Resolves the principal of every route that is not public; a route without a credential meets its guard as None.
+
+    The `workspace_id` in the URL decides; `X-Workspace-Id` names the workspace where the URL does not, and must
+    agree where both are given.
+    """
+
+    def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
+        self.app = app
+        self.authenticator = authenticator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = scope["route_handler"]
+        scope["user"] = None
+        scope["auth"] = None
+        if not handler.opt.get("public") and not handler.opt.get("authenticates_itself"):
+            headers = Headers.from_scope(scope)
+            if credential := credential_of(headers):
+                target = target_of(headers, scope.get("path_params", {}).get("workspace_id"))
+                scope["user"] = await self.authenticator.principal(credential, target)
+                require_agreement(headers, target)
+        await self.app(scope, receive, send)
+
+
+def credential_of(headers: Headers) -> str | None:
+    """The credential of `Authorization: Bearer …` or of its alias `X-API-Key`; None when there is neither."""
+    if authorization := headers.get("authorization"):
+        kind, _, value = authorization.partition(" ")
+        if kind.lower() != "bearer" or not value.strip():
+            raise NotAuthenticatedError("The Authorization header must be: Bearer <token>")
+        return value.strip()
+    return headers.get("x-api-key")
+
+
+def target_of(headers: Headers, workspace_id: object) -> Target:
+    """What the request wants to touch. Malformed ids in headers are a 400."""
+    return Target(
+        workspace_id=workspace_id if isinstance(workspace_id, UUID) else _header_id(headers, "X-Workspace-Id"),
+        account_id=_header_id(headers, "X-Account-Id"),
+    )
+
+
+def require_agreement(headers: Headers, target: Target) -> None:
+    """Raises MalformedRequestError when `X-Workspace-Id` contradicts the workspace of the URL."""
+    named = _header_id(headers, "X-Workspace-Id")
+    if named is not None and named != target.workspace_id:
+        raise MalformedRequestError("X-Workspace-Id names another workspace than the URL")
+
+
+def _header_id(headers: Headers, name: str) -> UUID | None:
+    value = headers.get(name.lower())
+    if value is None:
+        return None
+    try:
+        return UUID(value)
+    except ValueError as error:
+        raise MalformedRequestError(f"{name} is not a UUID") from error

@@ -1,0 +1,137 @@
+"""Transactions: how they are opened on SQLite and PostgreSQL, and what runs after their commit."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.db.policies import ACCOUNT_SETTING, WORKSPACE_SETTING
+
+AfterCommit = Callable[[], Awaitable[None]]
+
+SQLITE_BUSY_TIMEOUT_MS = 15_000
+AFTER_COMMIT = "spectral.after_commit"
+
+log = structlog.get_logger(__name__)
+
+
+def after_commit(session: AsyncSession, callback: AfterCommit) -> None:
+    """Run `callback` once this session's transaction has committed; never if it rolls back.
+
+    For wake-ups only: after the commit comes no decision, and a failing callback cannot undo it (it is logged).
+    """
+    session.info.setdefault(AFTER_COMMIT, []).append(callback)
+
+
+async def run_after_commit(session: AsyncSession) -> None:
+    """Run and clear what `after_commit` collected; failures are logged, not raised."""
+    for callback in session.info.pop(AFTER_COMMIT, []):
+        try:
+            await callback()
+        except Exception:
+            log.exception("after_commit_failed")
+
+
+class Database:
+    """One database of an installation. Lives as long as the process; closed by `close()`.
+
+    SQLite has two pools: readers open deferred, query-only transactions, the writer opens `BEGIN IMMEDIATE` (a
+    deferred read-then-write fails at once with BUSY, whatever the timeout). Writers queue on one connection inside
+    the process and on the busy timeout between processes.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.is_sqlite = url.startswith("sqlite")
+        if self.is_sqlite:
+            self.writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", query_only=False, pool_size=1)
+            self.reader = _sqlite_engine(url, begin="BEGIN", query_only=True, pool_size=pool_size)
+        else:
+            self.writer = create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+            self.reader = self.writer
+        self._write = async_sessionmaker(self.writer, expire_on_commit=False, autoflush=False)
+        self._read = async_sessionmaker(self.reader, expire_on_commit=False, autoflush=False)
+
+    def session(self, access: WorkspaceAccess | None = None, *, read_only: bool = False) -> AsyncSession:
+        """A session whose transaction opens at its first statement, bound to the workspace of `access`.
+
+        The caller commits or rolls back, and closes. Requests get theirs from `UnitOfWork`, everything else uses
+        `transaction`.
+        """
+        session = self._read() if read_only else self._write()
+        if not self.is_sqlite:
+            _bind_settings(session, access)
+        return session
+
+    @asynccontextmanager
+    async def transaction(
+        self, access: WorkspaceAccess | None = None, *, read_only: bool = False
+    ) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed at the end of the block, rolled back when the block raises."""
+        async with self.session(access, read_only=read_only) as session:
+            yield session
+            await session.commit()
+            await run_after_commit(session)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.writer.dispose()
+        if self.reader is not self.writer:
+            await self.reader.dispose()
+
+
+def _bind_settings(session: AsyncSession, access: WorkspaceAccess | None) -> None:
+    workspace = str(access.workspace_id) if access else ""
+    account = str(access.account_id) if access else ""
+
+    def bind(_session: object, _transaction: object, connection: sa.Connection) -> None:
+        connection.exec_driver_sql(
+            f"SELECT set_config('{WORKSPACE_SETTING}', $1::text, true), set_config('{ACCOUNT_SETTING}', $2::text, true)",  # noqa: E501
+            (workspace, account),
+        )
+
+    if access is not None:
+        sa.event.listen(session.sync_session, "after_begin", bind)
+
+
+async def bind_account(session: AsyncSession, account_id: UUID) -> None:
+    """Let this transaction touch the account's rows; for flows that create the account they then write to."""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(
+            sa.text("SELECT set_config(:setting, :account, true)"),
+            {"setting": ACCOUNT_SETTING, "account": str(account_id)},
+        )
+
+
+def _sqlite_engine(url: str, *, begin: str, query_only: bool, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=SQLITE_BUSY_TIMEOUT_MS / 1000,
+        connect_args={"timeout": SQLITE_BUSY_TIMEOUT_MS / 1000},
+    )
+
+    def on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        # The driver's own transaction handling is off: it would begin deferred, and not before a SELECT.
+        connection.isolation_level = None  # type: ignore[attr-defined]
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_TIMEOUT_MS}")
+        if query_only:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    def on_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    sa.event.listen(engine.sync_engine, "connect", on_connect)
+    sa.event.listen(engine.sync_engine, "begin", on_begin)
+    return engine

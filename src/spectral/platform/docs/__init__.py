@@ -1,0 +1,1 @@
+"""The API's reference: the OpenAPI document and two pages that show it, all served from here."""

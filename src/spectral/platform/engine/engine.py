@@ -1,0 +1,280 @@
+"""The engine as the rest of the project sees it: register, enqueue, cancel, repeat, start, stop, health."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral.platform.db.session import Database, after_commit
+from spectral.platform.engine.connections import (
+    across_workspaces,
+    database_now,
+    install_on_connect,
+    synchronous_engine,
+)
+from spectral.platform.engine.context import Handler, WorkItem
+from spectral.platform.engine.dbos_adapter import JobQueue, JobRef
+from spectral.platform.engine.errors import EngineStateError, UnknownKindError
+from spectral.platform.engine.execution import Execution, Registration
+from spectral.platform.engine.recovery import forget_old
+from spectral.platform.engine.schedules import Schedule, Schedules
+from spectral.platform.engine.upkeep import DEAD_AFTER, Upkeep
+from spectral.platform.engine.work import EngineExecutor, EngineWork, WorkState
+from spectral.platform.shared.clock import utc_now
+
+RETENTION_INTERVAL_S = 3600.0
+LATE_AFTER_S = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+class EngineStatus(StrEnum):
+    """Whether work gets done: by this installation, not only by this process."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineHealth:
+    """What the engine is doing, across every process and workspace.
+
+    status: degraded when no process executes or due work has waited for more than a minute; unavailable when the
+    database does not answer.  executing: whether this process executes.  oldest_queued_s: how long the oldest due
+    work has waited, None when nothing waits.
+    """
+
+    status: EngineStatus
+    executing: bool
+    queued: int
+    running: int
+    executors: int
+    oldest_queued_s: float | None
+
+
+class Engine:
+    """Durable work of one installation. Lives as long as the process; at most one executing engine in a process.
+
+    Kinds and schedules are registered before `start`. With `executes=False` it only enqueues, and other processes run.
+    """
+
+    def __init__(self, database: Database, *, executes: bool = True) -> None:
+        self._database = database
+        self._executes = executes
+        self.executor_id = f"{socket.gethostname()}-{uuid4()}"
+        url = database.writer.url.render_as_string(hide_password=False)
+        self._threads = synchronous_engine(url)
+        if database.is_sqlite:
+            install_on_connect(database.writer.sync_engine)
+        self._queue = JobQueue(self._threads)
+        self._registrations: dict[str, Registration] = {}
+        self._execution = Execution(database, self.executor_id, self._registrations)
+        self._schedules = Schedules(database, self.executor_id)
+        self._upkeep: Upkeep | None = None
+        self._closed = False
+        self.every("engine.retention", RETENTION_INTERVAL_S, self._forget_old)
+
+    def register(self, kind: str, handler: Handler, *, max_per_workspace: int = 2) -> None:
+        """Work of this kind is done by `handler`, at most `max_per_workspace` of it at once in one workspace.
+
+        Raises EngineStateError after `start`, ValueError for a kind that has a handler.
+        """
+        if self._upkeep is not None:
+            raise EngineStateError("kinds are registered before the engine starts")
+        if kind in self._registrations:
+            raise ValueError(f"{kind} has a handler already")
+        self._registrations[kind] = Registration(handler, max_per_workspace)
+
+    def every(self, name: str, interval_s: float, function: Callable[[], Awaitable[None]]) -> None:
+        """`function` runs once in every interval of that many seconds (≥ 1), in one process of the installation.
+
+        Not durable: a run that dies with its process is not repeated, the next interval's is. Raises ValueError.
+        """
+        self._schedules.add(Schedule(name, interval_s, function))
+
+    async def start(self) -> None:
+        """This process executes from now on (or, with `executes=False`, is ready to enqueue).
+
+        Must be called on the loop that handlers shall run on. Raises EngineStateError when started before or when
+        another engine of this process executes, and the database's error when its tables are not current.
+        """
+        if self._closed or self._upkeep is not None:
+            raise EngineStateError("an engine is started once")
+        if not self._executes:
+            return
+        limits = {kind: registration.max_per_workspace for kind, registration in self._registrations.items()}
+        loop = asyncio.get_running_loop()
+        upkeep = Upkeep(
+            engine=self._threads,
+            queue=self._queue,
+            executor_id=self.executor_id,
+            execution=self._execution,
+            schedules=self._schedules,
+            limits=limits,
+            loop=loop,
+        )
+        # The heartbeat comes first: a job whose owner has no heartbeat row is taken for a dead one's.
+        await asyncio.to_thread(upkeep.beat)
+        try:
+            await asyncio.to_thread(self._launch, loop, max(limits.values(), default=1))
+        except BaseException:
+            await asyncio.to_thread(upkeep.expire)
+            raise
+        self._upkeep = upkeep
+        upkeep.start()
+
+    async def stop(self) -> None:
+        """Running work is handed back and this process is no longer counted as alive; safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._execution.stop()
+        await self._schedules.stop()
+        await asyncio.to_thread(self._shut_down)
+
+    async def enqueue(self, session: AsyncSession, item: WorkItem) -> bool:
+        """The work will be done if, and only if, the caller's transaction commits; False when its key is known already.
+
+        The session must be bound to the item's workspace. Starts right after the commit when this process executes
+        and the workspace has a free slot, else through the queue. Raises UnknownKindError.
+        """
+        registration = self._registrations.get(item.kind)
+        if registration is None:
+            raise UnknownKindError(item.kind)
+        now = utc_now()
+        direct = item.delay_s is None and self._upkeep is not None and self._execution.has_capacity
+        if direct:
+            direct = await self._open_work(session, item, now) < registration.max_per_workspace
+        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
+        new = await session.execute(
+            insert(EngineWork)
+            .values(
+                workspace_id=item.workspace_id,
+                id=item.key,
+                account_id=item.account_id,
+                kind=item.kind,
+                payload=dict(item.payload),
+                segment_no=0 if direct else 1,
+                created_at=now,
+                wake_at=now + timedelta(seconds=item.delay_s or 0.0),
+            )
+            .on_conflict_do_nothing(index_elements=["workspace_id", "id"])
+            .returning(EngineWork.id)
+        )
+        if new.first() is None:
+            return False
+        ref = JobRef(item.workspace_id, item.account_id, item.kind, item.key)
+        if direct:
+            after_commit(session, lambda: self._start_directly(ref))
+        else:
+            await self._queue.enqueue(session, ref, 1, item.delay_s)
+        return True
+
+    async def cancel(self, session: AsyncSession, workspace_id: UUID, key: UUID) -> bool:
+        """Waiting work never runs, running work is told to end, once the caller's transaction commits.
+
+        False when there is no such open work. A running handler sees it within about a second.
+        """
+        waiting = EngineWork.state == WorkState.QUEUED
+        row = (
+            await session.execute(
+                sa.update(EngineWork)
+                .where(
+                    EngineWork.workspace_id == workspace_id,
+                    EngineWork.id == key,
+                    EngineWork.state.in_([WorkState.QUEUED, WorkState.RUNNING]),
+                )
+                .values(
+                    cancel_requested=True,
+                    state=sa.case((waiting, WorkState.CANCELLED.value), else_=EngineWork.state),
+                    finished_at=sa.case((waiting, utc_now()), else_=EngineWork.finished_at),
+                )
+                .returning(EngineWork.id)
+                .execution_options(synchronize_session=False)
+            )
+        ).first()
+        if row is not None:
+            after_commit(session, lambda: self._tell_running(key))
+        return row is not None
+
+    async def health(self) -> EngineHealth:
+        """What the engine is doing now. Never raises: a database that does not answer is `unavailable`."""
+        executing = self._upkeep is not None and not self._closed
+        try:
+            return await asyncio.to_thread(self._read_health, executing)
+        except sa.exc.SQLAlchemyError:
+            log.warning("engine_health_unreadable", exc_info=True)
+            return EngineHealth(EngineStatus.UNAVAILABLE, executing, 0, 0, 0, None)
+
+    def _launch(self, loop: asyncio.AbstractEventLoop, jobs_per_partition: int) -> None:
+        def run_job(ref: JobRef) -> None:
+            if self._closed or loop.is_closed():
+                return
+            future = asyncio.run_coroutine_threadsafe(self._execution.run(ref), loop)
+            while not loop.is_closed():
+                try:
+                    future.result(timeout=1.0)
+                except TimeoutError:
+                    continue
+                return
+
+        self._queue.launch(self.executor_id, run_job, jobs_per_partition=jobs_per_partition)
+
+    def _shut_down(self) -> None:
+        if self._upkeep is not None:
+            self._upkeep.end()
+            self._upkeep.join()
+            self._upkeep.expire()
+            self._queue.destroy()
+        self._queue.close()
+        self._threads.dispose()
+
+    async def _open_work(self, session: AsyncSession, item: WorkItem, now: datetime) -> int:
+        """How much of this kind runs or is due in the workspace, this item not counted."""
+        statement = sa.select(sa.func.count()).where(
+            EngineWork.workspace_id == item.workspace_id,
+            EngineWork.kind == item.kind,
+            sa.or_(
+                EngineWork.state == WorkState.RUNNING,
+                sa.and_(EngineWork.state == WorkState.QUEUED, EngineWork.wake_at <= now),
+            ),
+        )
+        return int((await session.execute(statement)).scalar_one())
+
+    async def _start_directly(self, ref: JobRef) -> None:
+        self._execution.start(ref)
+
+    async def _tell_running(self, key: UUID) -> None:
+        context = self._execution.contexts.get(key)
+        if context is not None:
+            context.note_cancelled()
+
+    async def _forget_old(self) -> None:
+        await asyncio.to_thread(forget_old, self._threads, self._queue, utc_now())
+
+    def _read_health(self, executing: bool) -> EngineHealth:  # noqa: FBT001
+        with across_workspaces(self._threads) as connection:
+            now = database_now(connection)
+            count = sa.func.count()
+            running = connection.execute(sa.select(count).where(EngineWork.state == WorkState.RUNNING)).scalar_one()
+            queued, oldest = connection.execute(
+                sa.select(count, sa.func.min(EngineWork.wake_at, type_=EngineWork.wake_at.type)).where(
+                    EngineWork.state == WorkState.QUEUED
+                )
+            ).one()
+            executors = connection.execute(
+                sa.select(count).select_from(EngineExecutor).where(EngineExecutor.heartbeat_at >= now - DEAD_AFTER)
+            ).scalar_one()
+        waited = None if oldest is None or oldest > now else (now - oldest).total_seconds()
+        healthy = executors > 0 and (waited is None or waited <= LATE_AFTER_S)
+        status = EngineStatus.OK if healthy else EngineStatus.DEGRADED
+        return EngineHealth(status, executing, queued, running, executors, waited)

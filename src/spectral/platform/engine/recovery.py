@@ -1,0 +1,152 @@
+"""Across workspaces and processes: work of the dead waits again, waiting work gets its job, old rows go.
+
+Everything here is synchronous, runs on the upkeep's thread and is safe to run in several processes at once.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import aliased
+
+from spectral.platform.engine.connections import across_workspaces
+from spectral.platform.engine.dbos_adapter import JobQueue, JobRef
+from spectral.platform.engine.execution import MAX_ATTEMPTS
+from spectral.platform.engine.work import EngineExecutor, EngineWork, WorkState
+
+DIRECT_START_GRACE = timedelta(seconds=1)
+SWEEP_LIMIT = 500
+RETENTION = timedelta(days=30)
+RETENTION_BATCH = 1000
+
+log = structlog.get_logger(__name__)
+
+
+def requeue_work_of_dead(engine: sa.Engine, alive: Collection[str], now: datetime) -> int:
+    """Running work whose owner is not in `alive` is waiting again, under a new lease; answers how much it was.
+
+    Work that was to be cancelled ends here; so does work that has taken a process with it a hundred times.
+    """
+    # An owner without a heartbeat row counts as dead: it shut down, or was reaped before.
+    orphaned = (EngineWork.state == WorkState.RUNNING, EngineWork.executor_id.not_in(list(alive)))
+    outcome = sa.case(
+        (EngineWork.cancel_requested, WorkState.CANCELLED.value),
+        (EngineWork.attempts >= MAX_ATTEMPTS, WorkState.FAILED.value),
+        else_=WorkState.QUEUED.value,
+    )
+    over = sa.or_(EngineWork.cancel_requested, EngineWork.attempts >= MAX_ATTEMPTS)
+    exhausted = sa.and_(~EngineWork.cancel_requested, EngineWork.attempts >= MAX_ATTEMPTS)
+    statement = (
+        sa.update(EngineWork)
+        .where(*orphaned)
+        .values(
+            state=outcome,
+            lease=EngineWork.lease + 1,
+            executor_id=None,
+            wake_at=now,
+            finished_at=sa.case((over, now), else_=None),
+            error=sa.case((exhausted, "AttemptsExhausted"), else_=None),
+        )
+        .returning(EngineWork.id, EngineWork.kind, EngineWork.state)
+    )
+    with across_workspaces(engine) as connection:
+        rows = connection.execute(statement).all()
+    for row in rows:
+        log.warning("engine_work_recovered", key=str(row.id), kind=row.kind, state=row.state)
+    return len(rows)
+
+
+def hand_back(engine: sa.Engine, executor_id: str, keys: Collection[UUID], now: datetime) -> None:
+    """Work that this executor owns in the database but does not run (its end could not be written) waits again."""
+    with across_workspaces(engine) as connection:
+        connection.execute(
+            sa.update(EngineWork)
+            .where(
+                EngineWork.state == WorkState.RUNNING,
+                EngineWork.executor_id == executor_id,
+                EngineWork.id.in_(list(keys)),
+            )
+            .values(state=WorkState.QUEUED, lease=EngineWork.lease + 1, executor_id=None, wake_at=now)
+        )
+
+
+def give_jobs(engine: sa.Engine, queue: JobQueue, limits: Mapping[str, int], now: datetime) -> int:
+    """Due work that has a free slot and no live job gets its next job; answers how many.
+
+    limits: how much of each kind one workspace may have running.
+    """
+    waiting = _waiting(engine, limits, now)
+    live = queue.live_among([ref.job_id(segment_no) for ref, segment_no in waiting if segment_no > 0])
+    given = 0
+    for ref, segment_no in waiting:
+        if segment_no > 0 and ref.job_id(segment_no) in live:
+            continue
+        with across_workspaces(engine) as connection:
+            still_waiting = connection.execute(
+                sa.update(EngineWork)
+                .where(
+                    EngineWork.workspace_id == ref.workspace_id,
+                    EngineWork.id == ref.key,
+                    EngineWork.state == WorkState.QUEUED,
+                    EngineWork.segment_no == segment_no,
+                )
+                .values(segment_no=segment_no + 1)
+            )
+            if still_waiting.rowcount:
+                queue.enqueue_on(connection, ref, segment_no + 1)
+                given += 1
+    return given
+
+
+def _waiting(engine: sa.Engine, limits: Mapping[str, int], now: datetime) -> list[tuple[JobRef, int]]:
+    """The oldest due work of every workspace and kind, no more than it has free slots."""
+    # Work that never ran is about to be started by the process that enqueued it; what ran before waits for no one.
+    due = sa.or_(
+        EngineWork.wake_at <= now - DIRECT_START_GRACE,
+        sa.and_(EngineWork.attempts > 0, EngineWork.wake_at <= now),
+    )
+    slot = (EngineWork.workspace_id, EngineWork.kind)
+    place = sa.func.row_number().over(partition_by=slot, order_by=EngineWork.wake_at).label("place")
+    ranked = (
+        sa.select(EngineWork.account_id, EngineWork.id, EngineWork.segment_no, EngineWork.wake_at, *slot, place)
+        .where(EngineWork.state == WorkState.QUEUED, due, EngineWork.kind.in_(list(limits)))
+        .subquery()
+    )
+    taken = (
+        sa.select(*slot, sa.func.count().label("running"))
+        .where(EngineWork.state == WorkState.RUNNING)
+        .group_by(*slot)
+        .subquery()
+    )
+    statement = (
+        sa.select(ranked, sa.func.coalesce(taken.c.running, 0).label("running"))
+        .outerjoin(taken, sa.and_(taken.c.workspace_id == ranked.c.workspace_id, taken.c.kind == ranked.c.kind))
+        .where(ranked.c.place + sa.func.coalesce(taken.c.running, 0) <= sa.case(limits, value=ranked.c.kind, else_=0))
+        .order_by(ranked.c.wake_at)
+        .limit(SWEEP_LIMIT)
+    )
+    with across_workspaces(engine) as connection:
+        rows = connection.execute(statement).all()
+    return [(JobRef(row.workspace_id, row.account_id, row.kind, row.id), row.segment_no) for row in rows]
+
+
+def living_executors(connection: sa.Connection) -> Sequence[tuple[str, datetime]]:
+    """Every process that says it executes, with the moment it last said so."""
+    rows = connection.execute(sa.select(EngineExecutor.id, EngineExecutor.heartbeat_at))
+    return [(row.id, row.heartbeat_at) for row in rows]
+
+
+def forget_old(engine: sa.Engine, queue: JobQueue, now: datetime) -> None:
+    """Ended work and its jobs are gone 30 days after their end, in batches."""
+    before = now - RETENTION
+    while queue.forget_jobs(before, RETENTION_BATCH) == RETENTION_BATCH:
+        pass
+    other = aliased(EngineWork)
+    batch = sa.select(other.id).where(other.finished_at < before).limit(RETENTION_BATCH)
+    removed = RETENTION_BATCH
+    while removed == RETENTION_BATCH:
+        with across_workspaces(engine) as connection:
+            statement = sa.delete(EngineWork).where(EngineWork.finished_at < before, EngineWork.id.in_(batch))
+            removed = connection.execute(statement).rowcount

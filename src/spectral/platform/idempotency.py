@@ -1,0 +1,169 @@
+"""A repeated POST with the same `Idempotency-Key` gets the first answer again and does nothing.
+
+The key is reserved in a transaction of its own, with a lease that a crash lets run out; the rendered answer is
+stored in the business transaction, 2xx only. Scope: caller, route, key; lifetime 24 hours.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from litestar import Request
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPResponseStartEvent, Receive, Scope, Send
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from spectral.platform.access.principal import Principal
+from spectral.platform.db.base import Base, UtcTime
+from spectral.platform.db.session import Database
+from spectral.platform.shared.clock import utc_now
+from spectral.platform.shared.errors import (
+    ConflictError,
+    FieldError,
+    MalformedRequestError,
+    ValidationFailedError,
+)
+from spectral.platform.shared.ids import new_id
+
+MAXIMUM_KEY_CHARACTERS = 255
+REPLAYED_HEADERS = frozenset({b"content-type", b"location", b"etag"})
+
+
+class IdempotencyRecord(Base):
+    """One reserved key and, once the request succeeded, its answer."""
+
+    __tablename__ = "idempotency_record"
+    __table_args__ = (sa.UniqueConstraint("caller", "route", "key"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    caller: Mapped[str] = mapped_column(sa.String(100))
+    route: Mapped[str] = mapped_column(sa.String(500))
+    key: Mapped[str] = mapped_column(sa.String(MAXIMUM_KEY_CHARACTERS))
+    body_hash: Mapped[str] = mapped_column(sa.String(64))
+    lease_until: Mapped[datetime] = mapped_column(UtcTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), index=True)
+    status: Mapped[int | None]
+    headers: Mapped[dict[str, Any] | None]
+    body: Mapped[bytes | None]
+
+
+class IdempotencyMiddleware:
+    """Honours `Idempotency-Key` on routes marked `opt={"idempotent": True}`.
+
+    Same key and body replays the stored answer, another body is 422, still running is 409. Routes that answer with a
+    secret (`opt={"secret_answer": True}`) refuse the header with 400, because a stored answer would keep the secret.
+    """
+
+    def __init__(self, app: ASGIApp, database: Database, lease_s: int, lifetime_s: int) -> None:
+        self.app = app
+        self.database = database
+        self.lease = timedelta(seconds=lease_s)
+        self.lifetime = timedelta(seconds=lifetime_s)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = _key_of(scope)
+        if key is None:
+            await self.app(scope, receive, send)
+            return
+        opt = scope["route_handler"].opt
+        if opt.get("secret_answer"):
+            raise MalformedRequestError("This route answers with a secret and takes no Idempotency-Key")
+        principal = scope.get("user")
+        if not opt.get("idempotent") or not isinstance(principal, Principal):
+            await self.app(scope, receive, send)
+            return
+        if not key or len(key) > MAXIMUM_KEY_CHARACTERS or not key.isprintable():
+            raise MalformedRequestError(f"Idempotency-Key must be 1 to {MAXIMUM_KEY_CHARACTERS} printable characters")
+        request: Request[Any, Any, Any] = Request(scope, receive=receive, send=send)
+        body_hash = hashlib.sha256(await request.body()).hexdigest()
+        record = await self._reserve(principal.actor, f"{scope['method']} {scope['path']}", key, body_hash)
+        if record.status is not None:
+            await _replay(record, send)
+            return
+
+        async def keep(session: AsyncSession, start: HTTPResponseStartEvent, body: bytes) -> None:
+            kept = {
+                name.decode("latin-1"): value.decode("latin-1")
+                for name, value in start["headers"]
+                if name.lower() in REPLAYED_HEADERS
+            }
+            await session.execute(
+                sa.update(IdempotencyRecord)
+                .where(IdempotencyRecord.id == record.id)
+                .values(status=start["status"], headers=kept, body=body)
+            )
+            scope["state"]["answer_kept"] = True
+
+        scope["state"]["keep_answer"] = keep
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            if not scope["state"].get("answer_kept"):
+                await self._release(record.id)
+
+    async def _reserve(self, caller: str, route: str, key: str, body_hash: str) -> IdempotencyRecord:
+        now = utc_now()
+        try:
+            async with self.database.transaction() as session:
+                mine = (
+                    IdempotencyRecord.caller == caller,
+                    IdempotencyRecord.route == route,
+                    IdempotencyRecord.key == key,
+                )
+                await session.execute(sa.delete(IdempotencyRecord).where(*mine, IdempotencyRecord.expires_at <= now))
+                record = (
+                    await session.scalars(sa.select(IdempotencyRecord).where(*mine).with_for_update())
+                ).one_or_none()
+                if record is None:
+                    record = IdempotencyRecord(caller=caller, route=route, key=key, body_hash=body_hash)
+                    session.add(record)
+                elif record.body_hash != body_hash:
+                    raise ValidationFailedError(
+                        "This Idempotency-Key was used with another body",
+                        errors=[FieldError("Idempotency-Key", "was used with another body")],
+                    )
+                elif record.status is not None:
+                    return record
+                elif record.lease_until > now:
+                    raise _still_running()
+                record.lease_until = now + self.lease
+                record.expires_at = now + self.lifetime
+                await session.flush()
+                return record
+        except IntegrityError as error:
+            # Two first requests met: the other one holds the key now.
+            raise _still_running() from error
+
+    async def _release(self, record_id: UUID) -> None:
+        async with self.database.transaction() as session:
+            await session.execute(
+                sa.delete(IdempotencyRecord).where(
+                    IdempotencyRecord.id == record_id, IdempotencyRecord.status.is_(None)
+                )
+            )
+
+
+def _key_of(scope: Scope) -> str | None:
+    if scope["type"] != ScopeType.HTTP or scope.get("method") != "POST":
+        return None
+    for name, value in scope["headers"]:
+        if name.lower() == b"idempotency-key":
+            return value.decode("latin-1")
+    return None
+
+
+def _still_running() -> ConflictError:
+    error = ConflictError("A request with this Idempotency-Key is still running")
+    error.headers = {"Retry-After": "1"}
+    return error
+
+
+async def _replay(record: IdempotencyRecord, send: Send) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in (record.headers or {}).items()]
+    headers += [(b"content-length", str(len(record.body or b"")).encode()), (b"idempotent-replayed", b"true")]
+    await send({"type": "http.response.start", "status": record.status or 200, "headers": headers})
+    await send({"type": "http.response.body", "body": record.body or b"", "more_body": False})
