@@ -15,6 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral import __version__
 from spectral.domains.accounts.controller import AccountController
+from spectral.domains.agents.controller import (
+    AgentController,
+    AgentInvocationController,
+    AgentTemplateController,
+)
 from spectral.domains.auth.controller import AuthController, read_signing_keys
 from spectral.domains.auth.passwords import Passwords
 from spectral.domains.auth.service import AccessTokenVerifier, AuthService, Lifetimes
@@ -30,8 +35,10 @@ from spectral.platform.db.unit_of_work import RequestTransaction, UnitOfWork
 from spectral.platform.engine.engine import Engine
 from spectral.platform.health import DatabaseCheck, EngineCheck, Health, HealthController
 from spectral.platform.idempotency import IdempotencyMiddleware
+from spectral.platform.llm.door import ModelDoor
+from spectral.platform.llm.local.provider import LocalProvider
 from spectral.platform.logs import configure_logs
-from spectral.platform.request_body import require_json_body
+from spectral.platform.request_checks import require_readable
 from spectral.platform.request_context import RequestContext
 from spectral.platform.shared.errors import SpectralError
 from spectral.platform.shared.pagination import provide_page
@@ -49,6 +56,9 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     AccountController,
     WorkspaceController,
     ApiKeyController,
+    AgentController,
+    AgentTemplateController,
+    AgentInvocationController,
 )
 
 
@@ -84,6 +94,7 @@ def create_app(settings: Settings) -> Litestar:
         "authenticator": authenticator,
         "health": health,
         "engine": engine,
+        "door": ModelDoor([LocalProvider()]),
     }
 
     @asynccontextmanager
@@ -109,7 +120,7 @@ def create_app(settings: Settings) -> Litestar:
             "page": Provide(provide_page, sync_to_thread=False),
         }
         | {name: _constant(value) for name, value in values.items()},
-        before_request=require_json_body,
+        before_request=require_readable,
         middleware=[
             DefineMiddleware(AuthenticationMiddleware, authenticator=authenticator),
             DefineMiddleware(

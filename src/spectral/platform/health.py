@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Protocol
 
 import sqlalchemy as sa
 from litestar import Controller, Response, get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -12,7 +12,7 @@ from spectral.platform.db.session import Database
 from spectral.platform.engine.engine import Engine
 
 Status = Literal["ok", "degraded", "unavailable"]
-Ready = Annotated[bool, Parameter(query="ready", description="answer 503 unless ready for traffic")]
+Ready = Annotated[bool, QueryParameter(name="ready", description="answer 503 unless ready for traffic")]
 
 
 class CheckOut(BaseModel):

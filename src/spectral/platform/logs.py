@@ -18,10 +18,8 @@ MASK = "[masked]"
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Members that are named like secrets, and text that looks like a key, a token or a database password."""
     for name, value in event.items():
-        if isinstance(value, str) and name != "event" and SECRET_MEMBERS.search(name):
-            event[name] = MASK
-        else:
-            event[name] = masked(value)
+        named_like_one = name != "event" and SECRET_MEMBERS.search(name) is not None
+        event[name] = MASK if named_like_one else masked(value)
     return event
 
 

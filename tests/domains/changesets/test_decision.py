@@ -71,13 +71,13 @@ def series(
 
 
 @pytest.mark.parametrize(
-    ("n", "discordance", "group_size"),
+    "n, discordance, group_size",
     [(60, 0.2, 1), (150, 0.2, 1), (200, 0.02, 1), (300, 0.3, 3), (360, 0.1, 1)],
     ids=["few", "ordinary", "near the ceiling", "sessions", "large"],
 )
 def test_two_equal_arms_are_hardly_ever_told_apart(n: int, discordance: float, group_size: int) -> None:
-    """A/A with minimum effect 0: a two-sided 95 % look promotes nothing at most 1 time in 40, the ledger's first 1 in 80."""
-    runs = 400
+    """A/A with minimum effect 0: a two-sided 95 % look promotes 1 time in 40 at most, the first of a ledger 1 in 80."""
+    runs = 250
     at_95 = at_first = 0
     for run in range(runs):
         generator = np.random.default_rng([n, group_size, run])
@@ -90,9 +90,9 @@ def test_two_equal_arms_are_hardly_ever_told_apart(n: int, discordance: float, g
 
 
 def test_two_equal_arms_with_graded_skewed_scores_are_hardly_ever_told_apart() -> None:
-    runs, promoted = 300, 0
+    runs, promoted = 200, 0
     for run in range(runs):
-        arms = graded(np.random.default_rng([1, run]), 200)
+        arms = graded(np.random.default_rng([1, run]), 150)
         promoted += settled(arms, alpha=0.05, minimum_effect=0.0, seed=run).verdict is Verdict.VALIDATED
     print(f"A/A graded: {promoted} of {runs}")
     assert promoted <= stats.binom.ppf(0.9999, runs, 0.025)
@@ -100,7 +100,7 @@ def test_two_equal_arms_with_graded_skewed_scores_are_hardly_ever_told_apart() -
 
 def test_a_whole_life_of_a_holdout_promotes_nothing_nineteen_times_in_twenty() -> None:
     """Three useless candidates, all looked at on the same items: the union bound holds, far under 0.05."""
-    runs, n, wrong = 250, 200, 0
+    runs, n, wrong = 200, 200, 0
     plan = LookPlan.for_holdout(n)
     for run in range(runs):
         generator = np.random.default_rng([2, run])
@@ -194,7 +194,8 @@ def test_thirty_identical_answers_are_no_verdict_and_a_thousand_refute() -> None
     few = settled(Arms([1.0] * 60, [1.0] * 60, [None] * 60))
     assert (few.verdict, few.p_value) == (Verdict.INCONCLUSIVE, 1.0)
     assert few.effect is not None
-    assert few.effect.low < 0.0 < 0.01 < few.effect.high
+    assert few.effect.low < 0.0
+    assert few.effect.high > 0.01
     assert few.n_more is not None
     many = settled(Arms([1.0] * 1000, [1.0] * 1000, [None] * 1000))
     assert many.verdict is Verdict.REFUTED
@@ -307,7 +308,7 @@ def test_what_costs_nothing_in_both_arms_holds_its_guard() -> None:
 
 def test_a_guard_that_is_just_kept_is_declared_held_rarely_enough() -> None:
     """Non-inferiority at its boundary: the truth is exactly at the limit, so `held` is an error; so is `harmed`."""
-    runs, held, harmed = 300, 0, 0
+    runs, held, harmed = 200, 0, 0
     for run in range(runs):
         generator = np.random.default_rng([16, run])
         before, after = generator.lognormal(3, 0.3, (2, 150))

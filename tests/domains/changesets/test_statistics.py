@@ -29,7 +29,7 @@ Scores = tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[in
 
 
 def binary_pairs(generator: np.random.Generator, n: int, *, gain: float, discordance: float) -> Scores:
-    """Exact-match scores of two arms: the arms differ on `discordance` of the items, the challenger wins more by `gain`."""
+    """Exact-match scores of two arms: they differ on `discordance` of the items, won more often by `gain`."""
     draw = generator.random(n)
     wins, losses = (discordance + gain) / 2, (discordance - gain) / 2
     base = (generator.random(n) < 0.6).astype(float)
@@ -40,11 +40,11 @@ def binary_pairs(generator: np.random.Generator, n: int, *, gain: float, discord
 
 def not_more_than(hits: int, runs: int, probability: float) -> bool:
     """Whether `hits` of `runs` is compatible with at most this probability (binomial, one false alarm in 100,000)."""
-    return hits <= stats.binom.ppf(1 - 1e-5, runs, probability)
+    return hits <= float(stats.binom.ppf(1 - 1e-5, runs, probability))
 
 
 def not_less_than(hits: int, runs: int, probability: float) -> bool:
-    return hits >= stats.binom.ppf(1e-5, runs, probability)
+    return hits >= float(stats.binom.ppf(1e-5, runs, probability))
 
 
 # ---------------------------------------------------------------------------------------------------- paired_effect
@@ -146,7 +146,7 @@ def test_near_the_ceiling_one_lucky_item_is_not_a_gain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("champion", "challenger", "groups", "confidence"),
+    "champion, challenger, groups, confidence",
     [
         ([], [], None, 0.95),
         ([1.0], [1.0, 0.0], None, 0.95),
@@ -182,7 +182,7 @@ def test_mirrored_arms_give_the_mirrored_mean_and_an_ordered_interval(difference
     assert effect.mean <= effect.high + 1e-9
 
 
-@pytest.mark.parametrize(("n", "grouped"), [(150, False), (300, True), (60, False)])
+@pytest.mark.parametrize("n, grouped", [(150, False), (300, True), (60, False)])
 def test_the_interval_covers_the_truth_as_often_as_it_says(n: int, grouped: bool) -> None:  # noqa: FBT001
     runs, below, above, gain = 300, 0, 0, 0.08
     for run in range(runs):
@@ -273,7 +273,7 @@ def test_wilson_is_scipys_wilson(n: int, share: float, confidence: float) -> Non
 # ------------------------------------------------------------------------------------------------------ sample sizes
 
 
-@pytest.mark.parametrize(("pairs", "points"), [(30, 22), (100, 12)])
+@pytest.mark.parametrize("pairs, points", [(30, 22), (100, 12)])
 def test_thirty_pairs_detect_only_twenty_two_points_and_a_hundred_only_twelve(pairs: int, points: int) -> None:
     assert round(100 * minimum_detectable_effect(pairs, discordance=0.2)) == points
 

@@ -7,6 +7,7 @@ import copy
 import difflib
 import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,7 +26,7 @@ from pydantic import (
 )
 
 from spectral.domains.agents.errors import SearchSpaceViolationError
-from spectral.domains.agents.json_values import Problems, json_text, plain_number, pointer_of, storable_json
+from spectral.domains.agents.json_values import STORABLE, Problems, json_text, plain_number, pointer_of, storable_json
 from spectral.domains.agents.placeholders import bind, fill, text_of, variable_problems, variables_in
 from spectral.domains.agents.pointers import PointerError, child_pointer, exists_at, parse_pointer, put_at, value_at
 from spectral.platform.llm.calls import ModelMessage
@@ -36,8 +37,15 @@ MAXIMUM_TEXT = 100_000
 LONG_TEXT = 80
 """From this many characters on (or with a line break) a changed text is also shown as a unified diff."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """The name of a prompt or template: letters, digits, `_`, `.`, `-`; 64 characters at most."""
+
+
+def is_name(text: str) -> bool:
+    """Whether a prompt or template may be called so."""
+    return re.fullmatch(NAME_PATTERN, text) is not None
 
 
 class _Part(BaseModel):
@@ -48,7 +56,7 @@ class PromptMessage(_Part):
     """One message of a prompt; its content may hold `{{variable}}` placeholders."""
 
     role: Literal["system", "user", "assistant"]
-    content: Annotated[str, StringConstraints(max_length=MAXIMUM_TEXT)]
+    content: Annotated[str, StringConstraints(max_length=MAXIMUM_TEXT), STORABLE]
 
 
 class PromptTemplate(_Part):

@@ -1,6 +1,6 @@
 """The problems that only agents have."""
 
-from spectral.platform.shared.errors import BusinessRuleViolationError, ConflictError
+from spectral.platform.shared.errors import BusinessRuleViolationError, ConflictError, InvalidTransitionError
 
 
 class SearchSpaceViolationError(BusinessRuleViolationError):
@@ -33,3 +33,10 @@ class AgentInUseError(BusinessRuleViolationError):
 
     slug = "agent-in-use"
     title = "Agent In Use"
+
+
+class AgentArchivedError(InvalidTransitionError):
+    """The agent is archived: it takes no new versions, promotions, templates or runs."""
+
+    slug = "agent-archived"
+    title = "Agent Archived"

@@ -80,8 +80,8 @@ def storable_text(text: str) -> str:
 StorableJson = Annotated[JsonValue, AfterValidator(storable_json)]
 """Any JSON value of a request body."""
 
-StorableText = Annotated[str, AfterValidator(storable_text)]
-"""Text of a request body."""
+STORABLE = AfterValidator(storable_text)
+"""For text of a request body, after its other constraints."""
 
 
 def _checked(value: Any, location: Location, problems: Problems) -> Any:

@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import defer
 
+from spectral.domains.agents.config import is_name
 from spectral.domains.agents.models import (
     Agent,
     AgentConfig,
@@ -19,6 +20,9 @@ from spectral.domains.agents.models import (
 from spectral.platform.db.repository import WorkspaceRepository
 from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.pagination import Page
+
+MAXIMUM_VERSION = 2**31 - 1
+"""Versions are 32-bit integers in the store; a larger one in a path names nothing."""
 
 
 class AgentRepository(WorkspaceRepository[Agent]):
@@ -47,7 +51,9 @@ class ConfigRepository(WorkspaceRepository[AgentConfig]):
 
     async def of_version(self, agent_id: UUID, version: int) -> AgentConfig:
         """Raises NotFoundError."""
-        config = await self.find(AgentConfig.agent_id == agent_id, AgentConfig.version == version)
+        config = None
+        if version <= MAXIMUM_VERSION:
+            config = await self.find(AgentConfig.agent_id == agent_id, AgentConfig.version == version)
         if config is None:
             raise NotFoundError(self.kind, version)
         return config
@@ -99,8 +105,10 @@ class TemplateRepository(WorkspaceRepository[AgentTemplate]):
     kind = "Template"
 
     async def named(self, agent_id: UUID, name: str) -> AgentTemplate:
-        """Raises NotFoundError."""
-        template = await self.find(AgentTemplate.agent_id == agent_id, AgentTemplate.name == name)
+        """Raises NotFoundError, also for what could not be the name of any template."""
+        template = None
+        if is_name(name):
+            template = await self.find(AgentTemplate.agent_id == agent_id, AgentTemplate.name == name)
         if template is None:
             raise NotFoundError(self.kind, name)
         return template

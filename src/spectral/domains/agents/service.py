@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.agents.config import Change, ConfigDocument, canonical_hash, check_derived, diff_documents
 from spectral.domains.agents.errors import AgentInUseError, AgentNameTakenError
+from spectral.domains.agents.lifecycle import hold_writable, record
 from spectral.domains.agents.models import Agent, AgentConfig, AgentEnvironment, AgentPromotion, AgentTemplate
 from spectral.domains.agents.repository import (
     AgentRepository,
@@ -17,12 +18,11 @@ from spectral.domains.agents.repository import (
 )
 from spectral.domains.agents.runtime import PROMPT
 from spectral.domains.agents.templates import TemplateService
-from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope
 from spectral.platform.db.constraints import FOREIGN_KEY
 from spectral.platform.shared.clock import utc_now
-from spectral.platform.shared.errors import InvalidTransitionError, NotFoundError
+from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.pagination import Page
 
 PRODUCTION = "production"
@@ -91,6 +91,10 @@ class AgentService:
             live[found.agent_id][found.environment] = found.version
         return live
 
+    async def live_in(self, agent_id: UUID) -> dict[str, int]:
+        """Which version is live in which environment of one agent."""
+        return {found.environment: found.version for found in await self._environments.of_agents([agent_id])}
+
     async def update_agent(self, agent_id: UUID, changes: dict[str, Any]) -> Agent:
         """Changes `name`, `description` or `archived`. Raises NotFoundError, AgentNameTakenError (409).
 
@@ -155,20 +159,33 @@ class AgentService:
         note: str | None,
         base_version: int | None = None,
     ) -> AgentConfig:
-        """The version that holds this document: a new one, or the one that the agent already has.
+        """The version that holds this document; see `store_config`."""
+        config, _new = await self.store_config(agent_id, document, origin=origin, note=note, base_version=base_version)
+        return config
+
+    async def store_config(
+        self,
+        agent_id: UUID,
+        document: ConfigDocument,
+        *,
+        origin: str,
+        note: str | None,
+        base_version: int | None = None,
+    ) -> tuple[AgentConfig, bool]:
+        """The version that holds this document, and whether it is new: equal documents share one version.
 
         An agent's first version goes live in production at once, because there is nothing that it could replace.
         base_version: the document must then be reachable through the search space of that version.
-        Raises NotFoundError, InvalidTransitionError for an archived agent, SearchSpaceViolationError (400).
+        Raises NotFoundError, AgentArchivedError (400), SearchSpaceViolationError (400).
         """
-        agent = await self._writable(agent_id)
+        agent = await hold_writable(self._agents, agent_id)
         if base_version is not None:
             base = await self._configs.of_version(agent_id, base_version)
             check_derived(base.read_document(), document)
         config_hash = canonical_hash(document)
         known = await self._configs.find(AgentConfig.agent_id == agent_id, AgentConfig.config_hash == config_hash)
         if known is not None:
-            return known
+            return known, False
         agent.latest_version += 1
         agent.updated_at = utc_now()
         config = self._configs.add(
@@ -187,7 +204,7 @@ class AgentService:
         await self._audit(agent_id, "agent.config_added", detail)
         if config.version == 1:
             await self._put_live(config, PRODUCTION, FIRST_VERSION_REASON)
-        return config
+        return config, True
 
     # -------------------------------------------------------------------------------------------------- promotions
 
@@ -197,10 +214,10 @@ class AgentService:
         """The version is live in the environment; promoting an older one is how to roll back.
 
         Promoting what is live already changes nothing and answers the promotion that did it.
-        Needs approve:agents. Raises NotFoundError, InvalidTransitionError for an archived agent.
+        Needs approve:agents. Raises NotFoundError, AgentArchivedError (400).
         """
         self._access.require(Scope.APPROVE_AGENTS)
-        await self._writable(agent_id)
+        await hold_writable(self._agents, agent_id)
         return await self._put_live(await self._configs.of_version(agent_id, version), environment, reason)
 
     async def list_promotions(
@@ -252,31 +269,12 @@ class AgentService:
     async def write_templates(self, agent_id: UUID, document: ConfigDocument, *, origin: str) -> list[AgentTemplate]:
         """The agent's managed templates say what the document's prompts say; other templates stay.
 
-        Answers the templates that changed. Raises NotFoundError, InvalidTransitionError for an archived agent.
+        Answers the templates that changed. Raises NotFoundError, AgentArchivedError (400).
         """
         return await TemplateService(self._session, self._access).write_prompts(agent_id, document, origin=origin)
 
-    async def _writable(self, agent_id: UUID) -> Agent:
-        agent = await self._agents.lock(agent_id)
-        refuse_archived(agent)
-        return agent
-
     async def _audit(self, agent_id: UUID, action: str, detail: dict[str, Any]) -> None:
-        await audit.record(
-            self._session,
-            account_id=self._access.account_id,
-            workspace_id=self._access.workspace_id,
-            actor=self._access.actor,
-            action=action,
-            subject=f"agent:{agent_id}",
-            detail=detail,
-        )
-
-
-def refuse_archived(agent: Agent) -> None:
-    """Raises InvalidTransitionError (400) for an archived agent."""
-    if agent.archived_at is not None:
-        raise InvalidTransitionError(f"The agent {agent.name} is archived; take it out of the archive first")
+        await record(self._session, self._access, agent_id, action, detail)
 
 
 def _name_taken(name: str) -> dict[str, AgentNameTakenError]:

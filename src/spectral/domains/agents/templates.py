@@ -9,11 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.agents.config import ConfigDocument, PromptTemplate
 from spectral.domains.agents.errors import TemplateNameTakenError
+from spectral.domains.agents.lifecycle import hold_writable, record
 from spectral.domains.agents.models import Agent, AgentTemplate, AgentTemplateVersion
 from spectral.domains.agents.repository import AgentRepository, TemplateRepository, TemplateVersionRepository
-from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
-from spectral.platform.shared.errors import InvalidTransitionError
 from spectral.platform.shared.pagination import Page
 
 
@@ -56,21 +55,21 @@ class TemplateService:
         return Managed(template, await self._versions.of_version(template.id, version or template.version))
 
     async def create_template(self, agent_id: UUID, name: str, prompt: PromptTemplate) -> Managed:
-        """A new template in version 1. Raises NotFoundError, TemplateNameTakenError (409), InvalidTransitionError."""
-        agent = await self._writable(agent_id)
+        """A new template in version 1. Raises NotFoundError, TemplateNameTakenError (409), AgentArchivedError."""
+        agent = await hold_writable(self._agents, agent_id)
         return await self._create(agent, name, prompt, "user")
 
     async def replace_template(self, agent_id: UUID, name: str, prompt: PromptTemplate) -> Managed:
         """The template says this now, in a new version unless it said so already.
 
-        Raises NotFoundError, InvalidTransitionError for an archived agent.
+        Raises NotFoundError, AgentArchivedError (400).
         """
-        await self._writable(agent_id)
+        await hold_writable(self._agents, agent_id)
         return await self._replace(await self._templates.named(agent_id, name), prompt, "user")
 
     async def delete_template(self, agent_id: UUID, name: str) -> None:
-        """The template is gone, with all its versions. Raises NotFoundError, InvalidTransitionError."""
-        await self._writable(agent_id)
+        """The template is gone, with all its versions. Raises NotFoundError, AgentArchivedError."""
+        await hold_writable(self._agents, agent_id)
         template = await self._templates.named(agent_id, name)
         await self._templates.remove(template)
         await self._audit(agent_id, "agent.template_deleted", {"name": name, "version": template.version})
@@ -78,9 +77,9 @@ class TemplateService:
     async def write_prompts(self, agent_id: UUID, document: ConfigDocument, *, origin: str) -> list[AgentTemplate]:
         """Every prompt of the document is a template that says so; answers the templates that changed.
 
-        Raises NotFoundError, InvalidTransitionError for an archived agent.
+        Raises NotFoundError, AgentArchivedError (400).
         """
-        agent = await self._writable(agent_id)
+        agent = await hold_writable(self._agents, agent_id)
         known = {found.name: found for found in await self._templates.find_all(AgentTemplate.agent_id == agent_id)}
         changed: list[AgentTemplate] = []
         for name, prompt in sorted(document.prompts.items()):
@@ -102,7 +101,7 @@ class TemplateService:
 
     async def _replace(self, template: AgentTemplate, prompt: PromptTemplate, origin: str) -> Managed:
         current = await self._versions.of_version(template.id, template.version)
-        if PromptTemplate(messages=current.messages, variables=current.variables) == prompt:
+        if PromptTemplate.model_validate({"messages": current.messages, "variables": current.variables}) == prompt:
             return Managed(template, current)
         template.version += 1
         return Managed(template, await self._add_version(template, prompt, origin))
@@ -127,19 +126,5 @@ class TemplateService:
         await self._agents.get(agent_id)
         return await self._templates.named(agent_id, name)
 
-    async def _writable(self, agent_id: UUID) -> Agent:
-        agent = await self._agents.lock(agent_id)
-        if agent.archived_at is not None:
-            raise InvalidTransitionError(f"The agent {agent.name} is archived; take it out of the archive first")
-        return agent
-
     async def _audit(self, agent_id: UUID, action: str, detail: dict[str, Any]) -> None:
-        await audit.record(
-            self._session,
-            account_id=self._access.account_id,
-            workspace_id=self._access.workspace_id,
-            actor=self._access.actor,
-            action=action,
-            subject=f"agent:{agent_id}",
-            detail=detail,
-        )
+        await record(self._session, self._access, agent_id, action, detail)

@@ -3,11 +3,23 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import EmailStr, Field, StringConstraints
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, StringConstraints
 
 from spectral.platform.access.scopes import AccountRole, Scope, WorkspaceRole
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
 
+
+def _well_formed(email: str) -> str:
+    """The address as it was sent. Its domain may be one of a private network (`.test`, `.internal`)."""
+    try:
+        validate_email(email, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise ValueError(str(error)) from error
+    return email
+
+
+Email = Annotated[str, StringConstraints(min_length=3, max_length=320), AfterValidator(_well_formed)]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
@@ -15,7 +27,7 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 class RegisterIn(WireIn):
     """A new account with its first person and workspace."""
 
-    email: EmailStr = Field(max_length=320)
+    email: Email
     password: Password
     tenant_name: Name
 

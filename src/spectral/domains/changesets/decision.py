@@ -16,7 +16,7 @@ from spectral.domains.changesets.statistics import (
     PairedEffect,
     constant_bounds,
     deviation_per_unit,
-    paired_effect,
+    paired_effects,
     percentile_slack,
     sample_size_for,
     sign_flip_p,
@@ -160,8 +160,8 @@ def decide(
     outcomes: tuple[GuardOutcome, ...] = ()
     if groups:
         champion, challenger = before[complete], after[complete]
-        effect = _honest(paired_effect(champion, challenger, groups, confidence=1 - alpha, seed=seed))
-        reported = _honest(paired_effect(champion, challenger, groups, confidence=REPORTED_CONFIDENCE, seed=seed))
+        levels = (1 - alpha, REPORTED_CONFIDENCE)
+        effect, reported = map(_honest, paired_effects(champion, challenger, groups, confidences=levels, seed=seed))
         p_value = sign_flip_p(champion, challenger, groups, seed=seed)
         deviation = deviation_per_unit(champion, challenger, groups)
         outcomes = tuple(
@@ -235,7 +235,7 @@ def _slack_intervals(
             confidences=confidences, seed=seed,
         )  # fmt: skip
     allowed = guard.ratio * guard.champion + guard.allowance
-    found = [paired_effect(guard.challenger, allowed, groups, confidence=each, seed=seed) for each in confidences]
+    found = paired_effects(guard.challenger, allowed, groups, confidences=confidences, seed=seed)
     return [(effect.low, effect.high) for effect in found]
 
 

@@ -107,18 +107,30 @@ def paired_effect(
     (2015) for the expanded tails; Field & Welsh, JRSS B 69 (2007) for resampling clusters; Cochran, "Sampling
     Techniques", 3rd ed., 6.4 for the ratio variance.
     """
+    return paired_effects(champion, challenger, groups, confidences=(confidence,), seed=seed, resamples=resamples)[0]
+
+
+def paired_effects(
+    champion: npt.ArrayLike,
+    challenger: npt.ArrayLike,
+    groups: Sequence[str | None] | None = None,
+    *,
+    confidences: Sequence[float],
+    seed: int,
+    resamples: int = RESAMPLES,
+) -> list[PairedEffect]:
+    """As `paired_effect`, one for each confidence, all read off the same resamples."""
     differences = _differences(champion, challenger)
-    if not 0.0 < confidence < 1.0:
-        raise ValueError(f"confidence {confidence} is not between 0 and 1")
+    if not all(0.0 < confidence < 1.0 for confidence in confidences):
+        raise ValueError(f"confidences {list(confidences)} are not all between 0 and 1")
     units = _units(differences, group_codes(groups, differences.size))
     n, size, mean = int(differences.size), units.size, units.mean
     if float(np.ptp(differences)) <= _TIE:
-        return PairedEffect(n, size, mean, mean, mean, confidence, "degenerate")
+        return [PairedEffect(n, size, mean, mean, mean, each, "degenerate") for each in confidences]
     if n >= BOOTSTRAP_FROM_ITEMS and size >= BOOTSTRAP_FROM_GROUPS:
-        low, high = _bca(units, confidence, seed, resamples)
-        return PairedEffect(n, size, mean, low, high, confidence, "bca")
-    low, high = _cluster_t(units, confidence)
-    return PairedEffect(n, size, mean, low, high, confidence, "paired-t")
+        replicates = np.sort(_bootstrap_means(units, np.random.default_rng(seed), resamples))
+        return [PairedEffect(n, size, mean, *_bca(units, replicates, each), each, "bca") for each in confidences]
+    return [PairedEffect(n, size, mean, *_cluster_t(units, each), each, "paired-t") for each in confidences]
 
 
 def constant_bounds(effect: PairedEffect, *, span: float = 1.0) -> tuple[float, float]:
@@ -170,8 +182,9 @@ def sign_flip_p(
         hits = int((np.abs(sums) >= observed - 1e-9).sum())
     else:
         for rows in _chunks(resamples, sizes.size):
-            signs = 2.0 * generator.integers(0, 2, size=(rows, sizes.size)) - 1.0
-            hits += int((np.abs(signs @ sizes) >= observed - 1e-9).sum())
+            signs = np.unpackbits(generator.integers(0, 256, size=(rows, -(-sizes.size // 8)), dtype=np.uint8), axis=1)
+            positive = signs[:, : sizes.size] @ sizes
+            hits += int((np.abs(2.0 * positive - sizes.sum()) >= observed - 1e-9).sum())
     return (hits + 1) / (resamples + 1)
 
 
@@ -346,9 +359,8 @@ def _cluster_t(units: _Units, confidence: float) -> tuple[float, float]:
     return units.mean - half, units.mean + half
 
 
-def _bca(units: _Units, confidence: float, seed: int, resamples: int) -> tuple[float, float]:
-    replicates = np.sort(_bootstrap_means(units, np.random.default_rng(seed), resamples))
-    mean = units.mean
+def _bca(units: _Units, replicates: FloatArray, confidence: float) -> tuple[float, float]:
+    mean, resamples = units.mean, replicates.size
     below = float((replicates < mean - _TIE).sum()) + 0.5 * float((np.abs(replicates - mean) <= _TIE).sum())
     bias = _normal_quantile(min(max(below, 0.5), resamples - 0.5) / resamples)
     total, pairs = float(units.totals.sum()), float(units.counts.sum())
@@ -374,10 +386,12 @@ def _bootstrap_means(units: _Units, generator: np.random.Generator, resamples: i
         shares = np.bincount(inverse.ravel(), minlength=len(shapes)) / units.size
         drawn = generator.multinomial(units.size, shares, size=resamples)
         return np.asarray((drawn @ shapes[:, 0]) / (drawn @ shapes[:, 1]), dtype=np.float64)
+    alike = float(np.ptp(units.counts)) == 0.0
     parts: list[FloatArray] = []
     for rows in _chunks(resamples, units.size):
-        picked = generator.integers(0, units.size, size=(rows, units.size))
-        parts.append(units.totals[picked].sum(axis=1) / units.counts[picked].sum(axis=1))
+        picked = generator.integers(0, units.size, size=(rows, units.size), dtype=np.int32)
+        pairs = units.size * units.counts[0] if alike else units.counts[picked].sum(axis=1)
+        parts.append(units.totals[picked].sum(axis=1) / pairs)
     return np.concatenate(parts)
 
 

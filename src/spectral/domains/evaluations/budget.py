@@ -9,7 +9,7 @@ from spectral.platform.shared.money import nano_to_usd
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """Evaluations and nano-USD. Calls of unknown cost add no money here; they are only possible without a USD budget."""
+    """Evaluations and nano-USD. Calls of unknown cost add no money here; a USD budget does not allow them."""
 
     evaluations: int = 0
     cost_nano_usd: int = 0
@@ -20,11 +20,11 @@ class Spending:
 
 @dataclass(slots=True)
 class Reservation:
-    """A part of the budget that calls in flight may spend; settled once, by `Budget.settle`."""
+    """A part of the budget that calls in flight may spend; ended once, by `Budget.settle` or `Budget.release`."""
 
     evaluations: int
     cost_nano_usd: int
-    settled: bool = False
+    ended: bool = False
 
 
 class Budget:
@@ -97,15 +97,22 @@ class Budget:
     def settle(self, reservation: Reservation, cost_nano_usd: int | None) -> None:
         """The calls were made: their cost replaces the reservation; an unknown cost keeps all of it.
 
-        Raises ValueError when it was settled before.
+        Raises ValueError when it was settled or released before.
         """
-        if reservation.settled:
-            message = "this reservation was settled before"
-            raise ValueError(message)
-        reservation.settled = True
-        self._reserved = self._reserved.plus(-reservation.evaluations, -reservation.cost_nano_usd)
+        self._end(reservation)
         spent = reservation.cost_nano_usd if cost_nano_usd is None else cost_nano_usd
         self._spent = self._spent.plus(reservation.evaluations, spent)
+
+    def release(self, reservation: Reservation) -> None:
+        """The calls were not made: nothing was spent. Raises ValueError when it was settled or released before."""
+        self._end(reservation)
+
+    def _end(self, reservation: Reservation) -> None:
+        if reservation.ended:
+            message = "this reservation has ended before"
+            raise ValueError(message)
+        reservation.ended = True
+        self._reserved = self._reserved.plus(-reservation.evaluations, -reservation.cost_nano_usd)
 
     def charge(self, evaluations: int, cost_nano_usd: int, *, once: Hashable) -> None:
         """Count what was spent before this process; a second charge under the same `once` is ignored.

@@ -54,10 +54,7 @@ class CostGuard(_Guard):
 
 
 class DimensionGuard(_Guard):
-    """The challenger's mean on one rubric dimension: at least `minimum`, and no more than `max_drop` under the champion's.
-
-    One of the two is needed.
-    """
+    """The challenger's mean on one rubric dimension: at least `minimum`, or at most `max_drop` below the champion's."""
 
     kind: Literal["dimension"]
     dimension: DimensionName

@@ -64,7 +64,11 @@ class EvaluationResult(WorkspaceOwned, Base):
     """
 
     __tablename__ = "evaluation_result"
-    __table_args__ = (sa.UniqueConstraint("workspace_id", "subject_id", "config_hash", "item_id", "repeat"),)
+    __table_args__ = (
+        sa.UniqueConstraint(
+            "workspace_id", "subject_id", "config_hash", "item_id", "repeat", name="uq_evaluation_result_journal_key"
+        ),
+    )
 
     subject_kind: Mapped[str] = mapped_column(sa.String(32))
     subject_id: Mapped[UUID]
@@ -91,9 +95,9 @@ class EvaluationResult(WorkspaceOwned, Base):
 class EvaluationReservation(WorkspaceOwned, Base):
     """What a paid call may cost, written before it is made and removed with its result.
 
-    One that stays belongs to a call whose cost never became known (it was in flight at a crash, or failed at the
-    provider): it counts as spent for ever.  evaluations: 1, or 0 once the item's result is there.
-    cost_nano_usd: null where the price is unknown and money is not limited.
+    One that stays belongs to calls whose cost never became known (in flight at a crash, or failed at the provider): it
+    counts as spent for ever.  evaluations: 1, or 0 once the item's result is there.  cost_nano_usd: of all attempts;
+    null where the price is unknown and money is not limited.
     """
 
     __tablename__ = "evaluation_reservation"

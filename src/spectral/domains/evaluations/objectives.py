@@ -1,4 +1,4 @@
-"""What to optimise for: one number per item out of quality, cost and latency, and the guards that a gain must not break.
+"""What to optimise for: one number per item out of quality, cost and latency, and the guards a gain must not break.
 
 Pure. The objective of an item is
 

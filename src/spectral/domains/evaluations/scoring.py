@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, Protocol, Self
@@ -77,11 +78,7 @@ class RubricSpec(BaseModel):
     @model_validator(mode="after")
     def names_differ(self) -> Self:
         """Refuses two dimensions of one name."""
-        names = [dimension.name for dimension in self.dimensions]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            message = f"dimension {twice[0]!r} is there twice"
-            raise ValueError(message)
+        refuse_twins(self.dimensions)
         return self
 
     @cached_property
@@ -101,6 +98,15 @@ class RubricSpec(BaseModel):
     def digest(self) -> str:
         """SHA-256 of the canonical rubric, hexadecimal; two rubrics of one digest score alike."""
         return hashlib.sha256(canonical_json(self.canonical()).encode()).hexdigest()
+
+
+def refuse_twins(dimensions: Sequence[Dimension]) -> None:
+    """Raises ValueError when two dimensions have one name."""
+    names = [dimension.name for dimension in dimensions]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        message = f"dimension {twice[0]!r} is there twice"
+        raise ValueError(message)
 
 
 class Fault(Protocol):

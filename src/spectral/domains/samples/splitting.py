@@ -47,11 +47,8 @@ class Place:
 
 def links_of(metadata: Mapping[str, Any], group_by: Sequence[str]) -> list[str]:
     """What ties an item to others: `key=value` for each key of `group_by` that has a text, number or boolean."""
-    return [
-        f"{key}={metadata[key]}"
-        for key in group_by
-        if isinstance(metadata.get(key), str | int | float) and metadata[key] != ""
-    ]
+    given = {key: metadata[key] for key in group_by if isinstance(metadata.get(key), str | int | float)}
+    return [f"{key}={_short(str(value))}" for key, value in given.items() if value != ""]
 
 
 def place_items(
@@ -96,6 +93,10 @@ def place_items(
         for at in group:
             places[at] = Place(key, split)
     return places
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= 160 else f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
 
 
 def _tags(item: Unplaced) -> list[str]:

@@ -24,10 +24,10 @@ class Scan(WorkspaceOwned, Base):
         sa.CheckConstraint(
             "status IN ('queued', 'running', 'cancelling', 'completed', 'failed', 'cancelled')", name="status"
         ),
-        tenant_fk("agent_id", "agent", ondelete="CASCADE"),
-        tenant_fk("sample_set_id", "sample_set", ondelete="CASCADE"),
-        tenant_fk("rubric_id", "rubric", ondelete="CASCADE"),
-        tenant_fk("objective_id", "objective", ondelete="CASCADE"),
+        tenant_fk("agent_id", "agent", ondelete="RESTRICT"),
+        tenant_fk("sample_set_id", "sample_set", ondelete="RESTRICT"),
+        tenant_fk("rubric_id", "rubric", ondelete="RESTRICT"),
+        tenant_fk("objective_id", "objective", ondelete="RESTRICT"),
         sa.Index(None, "workspace_id", "created_at"),
         sa.Index(None, "workspace_id", "agent_id", "created_at"),
         sa.Index(None, "workspace_id", "sample_set_id"),

@@ -57,15 +57,19 @@ class Database:
         self._write = async_sessionmaker(self.writer, expire_on_commit=False, autoflush=False)
         self._read = async_sessionmaker(self.reader, expire_on_commit=False, autoflush=False)
 
-    def session(self, access: WorkspaceAccess | None = None, *, read_only: bool = False) -> AsyncSession:
+    def session(
+        self, access: WorkspaceAccess | None = None, *, account_id: UUID | None = None, read_only: bool = False
+    ) -> AsyncSession:
         """A session whose transaction opens at its first statement, bound to the workspace of `access`.
+
+        account_id: the account it is bound to when there is no workspace.
 
         The caller commits or rolls back, and closes. Requests get theirs from `UnitOfWork`, everything else uses
         `transaction`.
         """
         session = self._read() if read_only else self._write()
         if not self.is_sqlite:
-            _bind_settings(session, access)
+            _bind_settings(session, access, access.account_id if access else account_id)
         return session
 
     @asynccontextmanager
@@ -85,9 +89,9 @@ class Database:
             await self.reader.dispose()
 
 
-def _bind_settings(session: AsyncSession, access: WorkspaceAccess | None) -> None:
+def _bind_settings(session: AsyncSession, access: WorkspaceAccess | None, account_id: UUID | None) -> None:
     workspace = str(access.workspace_id) if access else ""
-    account = str(access.account_id) if access else ""
+    account = str(account_id) if account_id else ""
 
     def bind(_session: object, _transaction: object, connection: sa.Connection) -> None:
         connection.exec_driver_sql(
@@ -95,7 +99,7 @@ def _bind_settings(session: AsyncSession, access: WorkspaceAccess | None) -> Non
             (workspace, account),
         )
 
-    if access is not None:
+    if workspace or account:
         sa.event.listen(session.sync_session, "after_begin", bind)
 
 

@@ -32,9 +32,12 @@ class RequestTransaction:
         """The request's session, bound to the workspace that the principal may touch."""
         if self._session is None:
             principal = self._scope.get("user")
-            access = principal.workspace if isinstance(principal, Principal) else None
-            read_only = self._scope.get("method") in READ_ONLY_METHODS
-            self._session = self._database.session(access, read_only=read_only)
+            known = principal if isinstance(principal, Principal) else None
+            self._session = self._database.session(
+                known.workspace if known else None,
+                account_id=known.account_id if known else None,
+                read_only=self._scope.get("method") in READ_ONLY_METHODS,
+            )
         return self._session
 
     @property
@@ -110,7 +113,7 @@ class UnitOfWork:
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
         request: Request[Any, Any, Any] = Request(scope, receive=receive, send=send)
         response = self.renderer(request, error)
-        await response.to_asgi_response(request=request)(scope, receive, send)
+        await response.to_asgi_response(app=None, request=request)(scope, receive, send)
 
 
 async def store_answer(

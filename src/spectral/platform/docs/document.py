@@ -166,5 +166,6 @@ def required_scopes(handler: HTTPRouteHandler) -> list[str]:
     """The scopes any one of which lets a caller through this handler's guards, sorted; empty when it asks for none."""
     found: set[str] = set()
     for guard in handler.resolve_guards():
-        found.update(getattr(guard, "required_scopes", ()))
+        # Litestar wraps a guard that is not a coroutine function.
+        found.update(getattr(getattr(guard, "func", guard), "required_scopes", ()))
     return sorted(found)

@@ -18,6 +18,8 @@ from spectral.platform.shared.clock import utc_now
 ENGINE_SETTING = "spectral.engine"
 SUBSECOND_UNIXEPOCH = (3, 42)
 POOL_SIZE = 8
+# A frozen process may hold a row; the upkeep of the others must not wait for it with their heartbeats.
+LOCK_TIMEOUT_MS = 1_000
 
 
 def synchronous_url(url: str) -> sa.URL:
@@ -81,7 +83,8 @@ def across_workspaces(engine: sa.Engine) -> Iterator[sa.Connection]:
     """
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(sa.text("SELECT set_config(:name, 'on', true)"), {"name": ENGINE_SETTING})
+            settings = sa.text("SELECT set_config(:name, 'on', true), set_config('lock_timeout', :limit, true)")
+            connection.execute(settings, {"name": ENGINE_SETTING, "limit": f"{LOCK_TIMEOUT_MS}ms"})
         yield connection
 
 

@@ -154,6 +154,9 @@ class JobQueue:
                 "run_migrations": False,
                 "max_executor_threads": MAX_EXECUTOR_THREADS,
                 "enable_otlp": False,
+                # Nothing waits for DBOS's notifications, so neither a listening connection nor its 10 ms thread.
+                "use_listen_notify": False,
+                "notification_listener_polling_interval_sec": POLLING_INTERVAL_S,
                 "log_level": "WARNING",
             }
             DBOS(config=config)

@@ -21,6 +21,7 @@ from spectral.platform.engine.work import EngineWork, WorkState
 from spectral.platform.shared.clock import utc_now
 
 MAX_ATTEMPTS = 100
+FIRST_BACKOFF_S = 0.25
 MAX_BACKOFF_S = 60.0
 STOP_GRACE_S = 5.0
 WRITE_RETRIES_S = (0.1, 0.5, 2.0)
@@ -150,12 +151,15 @@ class Execution:
             self._spawn(self._run_next(context))
 
     async def _run_next(self, ended: WorkContext) -> None:
-        """The slot that just became free is used at once by the workspace's next work of the kind."""
+        """The slot that just became free is used at once by the workspace's next work of the kind; so are others."""
         try:
             context = await self._claim(ended.workspace_id, ended.account_id, ended.kind, None)
         except PASSING_ERRORS:
+            # The sweep finds it again.
             return
         if context is not None:
+            if self.has_capacity:
+                self._spawn(self._run_next(ended))
             await self._execute(context)
 
     async def _outcome(self, context: WorkContext) -> dict[str, Any] | None:
@@ -175,8 +179,12 @@ class Execution:
             log.warning("engine_work_postponed", kind=context.kind, key=str(context.key), exc_info=True)
             if context.attempt >= MAX_ATTEMPTS:
                 return _ended(WorkState.FAILED, error)
-            return _handed_back(utc_now() + timedelta(seconds=min(2.0 ** (context.attempt - 1), MAX_BACKOFF_S)))
+            backoff_s = min(FIRST_BACKOFF_S * 2.0 ** (context.attempt - 1), MAX_BACKOFF_S)
+            return _handed_back(utc_now() + timedelta(seconds=backoff_s))
         except Exception as error:
+            if self.stopping:
+                # Our own interruption may have come back as this error; a real one will come again.
+                return _handed_back(utc_now())
             log.exception("engine_work_failed", kind=context.kind, key=str(context.key))
             return _ended(WorkState.FAILED, error)
         return _ended(WorkState.SUCCEEDED)

@@ -29,8 +29,7 @@ def requeue_work_of_dead(engine: sa.Engine, alive: Collection[str], now: datetim
 
     Work that was to be cancelled ends here; so does work that has taken a process with it a hundred times.
     """
-    # An owner without a heartbeat row counts as dead: it shut down, or was reaped before.
-    orphaned = (EngineWork.state == WorkState.RUNNING, EngineWork.executor_id.not_in(list(alive)))
+    other = aliased(EngineWork)
     outcome = sa.case(
         (EngineWork.cancel_requested, WorkState.CANCELLED.value),
         (EngineWork.attempts >= MAX_ATTEMPTS, WorkState.FAILED.value),
@@ -38,9 +37,11 @@ def requeue_work_of_dead(engine: sa.Engine, alive: Collection[str], now: datetim
     )
     over = sa.or_(EngineWork.cancel_requested, EngineWork.attempts >= MAX_ATTEMPTS)
     exhausted = sa.and_(~EngineWork.cancel_requested, EngineWork.attempts >= MAX_ATTEMPTS)
+    # A row that its owner's unfinished transaction still holds is left for the next second.
+    free = sa.select(other.id).where(*_orphaned(other, alive)).with_for_update(skip_locked=True)
     statement = (
         sa.update(EngineWork)
-        .where(*orphaned)
+        .where(*_orphaned(EngineWork, alive), EngineWork.id.in_(free))
         .values(
             state=outcome,
             lease=EngineWork.lease + 1,
@@ -56,6 +57,11 @@ def requeue_work_of_dead(engine: sa.Engine, alive: Collection[str], now: datetim
     for row in rows:
         log.warning("engine_work_recovered", key=str(row.id), kind=row.kind, state=row.state)
     return len(rows)
+
+
+def _orphaned(row: type[EngineWork], alive: Collection[str]) -> tuple[sa.ColumnElement[bool], ...]:
+    """Runs for an owner outside `alive`; one without a heartbeat row was reaped before, or shut down."""
+    return (row.state == WorkState.RUNNING, row.executor_id.not_in(list(alive)))
 
 
 def hand_back(engine: sa.Engine, executor_id: str, keys: Collection[UUID], now: datetime) -> None:
@@ -77,7 +83,7 @@ def give_jobs(engine: sa.Engine, queue: JobQueue, limits: Mapping[str, int], now
 
     limits: how much of each kind one workspace may have running.
     """
-    waiting = _waiting(engine, limits, now)
+    waiting = _waiting(engine, limits, now) if limits else []
     live = queue.live_among([ref.job_id(segment_no) for ref, segment_no in waiting if segment_no > 0])
     given = 0
     for ref, segment_no in waiting:
@@ -136,6 +142,14 @@ def living_executors(connection: sa.Connection) -> Sequence[tuple[str, datetime]
     """Every process that says it executes, with the moment it last said so."""
     rows = connection.execute(sa.select(EngineExecutor.id, EngineExecutor.heartbeat_at))
     return [(row.id, row.heartbeat_at) for row in rows]
+
+
+def forget_executors(engine: sa.Engine, dead: Collection[str], before: datetime) -> None:
+    """Executors of `dead` whose heartbeat still is from before that moment are gone."""
+    stale = (EngineExecutor.id.in_(list(dead)), EngineExecutor.heartbeat_at < before)
+    free = sa.select(EngineExecutor.id).where(*stale).with_for_update(skip_locked=True)
+    with across_workspaces(engine) as connection:
+        connection.execute(sa.delete(EngineExecutor).where(EngineExecutor.id.in_(free)))
 
 
 def forget_old(engine: sa.Engine, queue: JobQueue, now: datetime) -> None:

@@ -14,6 +14,7 @@ from spectral.platform.engine.work import EngineExecutor, EngineSchedule
 from spectral.platform.shared.clock import utc_now
 
 SMALLEST_INTERVAL_S = 1.0
+STOP_GRACE_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +43,7 @@ class Schedules:
         self._schedules: dict[str, Schedule] = {}
         self._tried: dict[str, int] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._functions: set[str] = set()
         self._stopping = False
 
     def add(self, schedule: Schedule) -> None:
@@ -70,30 +72,32 @@ class Schedules:
             task.add_done_callback(lambda _: self._tasks.pop(schedule.name, None))
 
     async def stop(self) -> None:
-        """Cancel what runs and wait for it."""
+        """Cancel the functions that run and wait for their ends to be written."""
         self._stopping = True
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=5.0)
+        for name in self._functions:
+            self._tasks[name].cancel()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks.values()), timeout=STOP_GRACE_S)
 
     async def _run(self, schedule: Schedule, slot: int) -> None:
-        failure: str | None = "CancelledError"
+        failure: str | None = None
         try:
             if not await self._claim(schedule.name, slot):
                 return
         except Exception:
             log.exception("engine_schedule_not_claimed", name=schedule.name)
             return
+        self._functions.add(schedule.name)
         try:
             await schedule.function()
-            failure = None
+        except asyncio.CancelledError:
+            failure = "CancelledError"
         except Exception as error:
             failure = type(error).__name__
             log.exception("engine_schedule_failed", name=schedule.name)
         finally:
-            await self._finish(schedule.name, failure)
+            self._functions.discard(schedule.name)
+        await self._finish(schedule.name, failure)
 
     async def _claim(self, name: str, slot: int) -> bool:
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert

@@ -14,7 +14,13 @@ import structlog
 from spectral.platform.engine.connections import across_workspaces, database_now, leadership
 from spectral.platform.engine.dbos_adapter import JobQueue
 from spectral.platform.engine.execution import Execution
-from spectral.platform.engine.recovery import give_jobs, hand_back, living_executors, requeue_work_of_dead
+from spectral.platform.engine.recovery import (
+    forget_executors,
+    give_jobs,
+    hand_back,
+    living_executors,
+    requeue_work_of_dead,
+)
 from spectral.platform.engine.schedules import Schedules
 from spectral.platform.engine.work import EngineExecutor, EngineWork, WorkState
 
@@ -74,12 +80,12 @@ class Upkeep(threading.Thread):
         """One second's upkeep; every step may be repeated, by any process."""
         now = self.beat()
         self._look_at_own_work(now)
-        with leadership(self._engine, LEADER_KEY) as leads:
-            if leads:
-                self._look_after_others(now)
         if not self._execution.stopping:
             for schedule in self._schedules.due(now):
                 self._tell_loop(partial(self._schedules.start, schedule, now))
+        with leadership(self._engine, LEADER_KEY) as leads:
+            if leads:
+                self._look_after_others(now)
 
     def beat(self) -> datetime:
         """This process is alive as of now, by the database's clock."""
@@ -135,9 +141,7 @@ class Upkeep(threading.Thread):
         requeue_work_of_dead(self._engine, alive, now)
         self._queue.resume_jobs_of_dead(alive)
         if dead:
-            with across_workspaces(self._engine) as connection:
-                stale = (EngineExecutor.id.in_(dead), EngineExecutor.heartbeat_at < now - DEAD_AFTER)
-                connection.execute(sa.delete(EngineExecutor).where(*stale))
+            forget_executors(self._engine, dead, now - DEAD_AFTER)
         give_jobs(self._engine, self._queue, self._limits, now)
 
     def _dead_executors(self, now: datetime) -> set[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from pydantic import BaseModel
 
 DEFAULT_LIMIT = 20
@@ -43,10 +43,10 @@ class Collection(BaseModel, Generic[T]):
 
 
 def provide_page(
-    limit: Annotated[int, Parameter(query="limit", ge=1, le=MAXIMUM_LIMIT, description="results a page")] = (
+    limit: Annotated[int, QueryParameter(name="limit", ge=1, le=MAXIMUM_LIMIT, description="results a page")] = (
         DEFAULT_LIMIT
     ),
-    offset: Annotated[int, Parameter(query="offset", ge=0, le=MAXIMUM_OFFSET, description="results to skip")] = 0,
+    offset: Annotated[int, QueryParameter(name="offset", ge=0, le=MAXIMUM_OFFSET, description="results to skip")] = 0,
 ) -> Page:
     """The page that `?limit=` and `?offset=` ask for; out of range is a 422."""
     return Page(limit=limit, offset=offset)

@@ -1,6 +1,6 @@
 """Which scorers exist: the built-in ones and those that installed packages bring, found the same way.
 
-A package adds one with an entry point: `[project.entry-points."spectral.scorers"]`, `my_scorer = "my_package:MyScorer"`,
+A package adds one with an entry point, `[project.entry-points."spectral.scorers"]` `my_scorer = "my_package:MyScorer"`,
 where `MyScorer` is a subclass of `scorers.base.Scorer`.
 """
 
@@ -39,7 +39,10 @@ class ScorerRegistrationError(Exception):
 
 
 def load_scorers(found: Iterable[EntryPoint]) -> Mapping[str, type[Scorer]]:
-    """Name → scorer class. Raises ScorerRegistrationError: a name taken twice, a bad name, not a Scorer with a version."""
+    """Name → scorer class.
+
+    Raises ScorerRegistrationError for a bad name, one that is taken, and what is not a Scorer with a version.
+    """
     chosen: dict[str, EntryPoint] = {}
     for point in found:
         if _NAME.fullmatch(point.name) is None:

@@ -227,7 +227,7 @@ def _counted(follow: Any, price: int) -> Any:
     return counted
 
 
-_BoundedValidator: Any = extend(
+_BoundedValidator: Any = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {
         keyword: _counted(follow, REFERENCE_PRICE if keyword in {"$ref", "$dynamicRef"} else 1)

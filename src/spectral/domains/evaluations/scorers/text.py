@@ -84,7 +84,9 @@ class Contains(Scorer):
             return Verdict(1.0 if found else 0.0, f"contains {found} of {len(phrases)} phrases, one was wanted")
         if not absent:
             return Verdict(1.0, f"contains all {len(phrases)} phrases")
-        return Verdict(found / len(phrases), f"{len(absent)} of {len(phrases)} phrases are absent: {excerpt(absent[0])}")
+        return Verdict(
+            found / len(phrases), f"{len(absent)} of {len(phrases)} phrases are absent: {excerpt(absent[0])}"
+        )
 
     @staticmethod
     def _expected_phrases(case: ScoredCase) -> tuple[str, ...]:
@@ -164,7 +166,9 @@ class LabelMatch(Scorer):
 
     @cached_property
     def _readings(self) -> tuple[tuple[str, re.Pattern[str]], ...]:
-        longest_first = sorted({_normal_label(label) for label in self.labels or ()}, key=lambda label: (-len(label), label))
+        longest_first = sorted(
+            {_normal_label(label) for label in self.labels or ()}, key=lambda label: (-len(label), label)
+        )
         # Only escaped label texts between word edges: nothing here can backtrack.
         return tuple((label, re.compile(rf"(?<!\w){re.escape(label)}(?!\w)")) for label in longest_first)
 

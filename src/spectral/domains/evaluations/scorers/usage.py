@@ -80,7 +80,9 @@ class ToolCalled(Scorer):
         if self.mode == "sequence":
             calls = iter(answer.tool_calls)
             in_order = all(tool in calls for tool in self.tools)
-            return Verdict(1.0 if in_order else 0.0, f"{explanation}, {'in' if in_order else 'not in'} the wanted order")
+            return Verdict(
+                1.0 if in_order else 0.0, f"{explanation}, {'in' if in_order else 'not in'} the wanted order"
+            )
         if self.mode == "all":
             return Verdict(len(called) / len(set(self.tools)), explanation)
         return Verdict(1.0 if bool(called) == (self.mode == "any") else 0.0, explanation)

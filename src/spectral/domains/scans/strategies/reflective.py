@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from spectral.domains.agents.errors import SearchSpaceViolationError
 from spectral.domains.agents.pointers import PointerError, value_at
 from spectral.domains.scans.strategies.base import (
     Candidate,
@@ -119,7 +120,11 @@ class _Search:
     def evaluate(self, program: Mapping[str, str], item_ids: Sequence[UUID]) -> list[Outcome]:
         """The outcomes of the champion with these texts."""
         changes = {pointer: text for pointer, text in program.items() if text != self.texts[pointer]}
-        return self.ctx.evaluate(Candidate(changes, ReflectiveStrategy.name), item_ids)
+        try:
+            return self.ctx.evaluate(Candidate(changes, ReflectiveStrategy.name), item_ids)
+        except SearchSpaceViolationError as error:
+            # A language model may lose a variable or write too much: such a text is worth nothing, and is told why.
+            return [Outcome(one, 0.0, False, None, f"this text cannot be used: {error.detail}") for one in item_ids]  # noqa: FBT003
 
     def on_valset_evaluated(self, event: Mapping[str, Any]) -> None:
         """Called by gepa: a program is in the pool."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from spectral.platform.llm.local.features import is_part
 from spectral.platform.llm.local.reading import PromptParts
 
 Analyser = Callable[[str], tuple[str, ...]]
@@ -23,13 +24,14 @@ _ROUNDED_TO = 9
 class Weighing:
     """What makes one variant of the runtime stronger than another.
 
-    analyse: text → features, repetitions included.
+    analyse: text → features, repetitions included. parts: weight of a part of a word, where a whole word has 1.
     nearest: weight of the most similar example of an answer.
     support: weight of the mean similarity of an answer's `neighbours` most similar examples.
     counter: weight of the overlap with an answer's counter-words, subtracted.
     """
 
     analyse: Analyser
+    parts: float
     nearest: float
     support: float
     neighbours: int
@@ -58,7 +60,10 @@ class PromptClassifier:
         for document in counter_documents:
             frequency.update({feature: 1 for feature in set(document) if feature not in frequency})
         self._column = {feature: at for at, feature in enumerate(sorted(frequency))}
-        self._idf = [(log((1 + len(known)) / (1 + frequency[one])) + 1)*(globals().get('GW',1) if one.startswith('c:') else 1) for one in self._column]
+        self._idf = [
+            (log((1 + len(known)) / (1 + frequency[one])) + 1) * (weighing.parts if is_part(one) else 1.0)
+            for one in self._column
+        ]
         self._label_count = len(label_documents)
         documents = [*label_documents, *counter_documents, *example_documents]
         self._documents = csr_array(self._matrix(documents).T)

@@ -5,6 +5,8 @@ from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 _TOKEN = re.compile(r"\w{1,12}|[^\w\s]")
+_PART = "#"
+"""Marks a part of a word; no word contains it."""
 _CACHED_UP_TO = 4_000
 """Characters; longer texts are analysed each time, so that the caches stay small."""
 _WORD_UP_TO = 40
@@ -47,11 +49,16 @@ def plain_features(text: str) -> tuple[str, ...]:
 
 
 def rich_features(text: str) -> tuple[str, ...]:
-    """Stems, pairs of neighbouring stems and character n-grams of 4 and 5: what `large` reads.
+    """Stems, and the character n-grams of 4 and 5 of each word: what `large` reads.
 
     n-grams of a word that is misspelt still meet those of the right spelling, and `delivery` meets `delivered`.
     """
     return _rich_cached(text) if len(text) <= _CACHED_UP_TO else _rich(text)
+
+
+def is_part(feature: str) -> bool:
+    """Whether a feature is a part of a word and not a whole one."""
+    return feature.startswith(_PART)
 
 
 def _plain(text: str) -> tuple[str, ...]:
@@ -60,9 +67,7 @@ def _plain(text: str) -> tuple[str, ...]:
 
 def _rich(text: str) -> tuple[str, ...]:
     words = [word for word in words_of(text) if word not in STOP_WORDS]
-    stems = [_stem(word) for word in words]
-    features = [f"w:{stem}" for stem in stems]
-    features.extend(f"p:{left} {right}" for left, right in zip(stems, stems[1:], strict=False))
+    features = [_stem(word) for word in words]
     for word in words:
         features.extend(_grams(word[:_WORD_UP_TO]))
     return tuple(features)
@@ -75,7 +80,7 @@ _rich_cached = lru_cache(maxsize=8192)(_rich)
 @lru_cache(maxsize=16384)
 def _grams(word: str) -> tuple[str, ...]:
     padded = f" {word} "
-    return tuple(f"c:{padded[at : at + size]}" for size in (4, 5) for at in range(max(len(padded) - size + 1, 1)))
+    return tuple(f"{_PART}{padded[at : at + size]}" for size in (4, 5) for at in range(max(len(padded) - size + 1, 1)))
 
 
 def _singular(word: str) -> str:

@@ -23,8 +23,8 @@ _PROMPTS_KEPT: Final = 128
 _NOT_ASKED: Final = ModelFault("provider_error", "the request was not reached")
 
 _VARIANTS: Final = {
-    f"{PROVIDER}/small": Weighing(plain_features, nearest=0.5, support=0.0, neighbours=1, counter=0.5),
-    f"{PROVIDER}/large": Weighing(rich_features, nearest=0.5, support=0.5, neighbours=3, counter=0.5),
+    f"{PROVIDER}/small": Weighing(plain_features, parts=1.0, nearest=0.3, support=0.0, neighbours=1, counter=0.5),
+    f"{PROVIDER}/large": Weighing(rich_features, parts=0.5, nearest=0.3, support=0.3, neighbours=3, counter=0.5),
 }
 
 Prompt = tuple[ModelMessage, ...]
@@ -73,7 +73,7 @@ class LocalProvider:
         self._lock = Lock()
 
     def models(self) -> list[ModelInfo]:
-        """`small` compares whole words; `large` also stems, pairs of words and parts of words."""
+        """`small` compares whole words; `large` also stems, parts of words and more than one example."""
         return [ModelInfo(model, PROVIDER, LABEL, priced=True, deterministic=True) for model in _VARIANTS]
 
     async def complete_many(self, requests: Sequence[ModelRequest]) -> list[ModelReply | ModelFault]:

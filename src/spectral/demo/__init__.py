@@ -1,0 +1,1 @@
+"""The demonstration: synthetic data, and the whole job through the public API."""

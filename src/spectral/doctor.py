@@ -1,0 +1,75 @@
+"""`spectral doctor`: what is wrong with this installation, and what to do about it."""
+
+import os
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from spectral.platform.db.migrations import head_revision
+from spectral.platform.db.session import Database
+from spectral.platform.engine.engine import Engine
+from spectral.platform.health import DatabaseCheck
+from spectral.settings import Environment, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `advice` is empty when it is in order."""
+
+    what: str
+    found: str
+    advice: str = ""
+    fatal: bool = False
+
+
+async def examine(settings: Settings, console: Console) -> bool:
+    """Print every finding; True when nothing is wrong that keeps the server from working."""
+    findings = [_environment(settings), _data_dir(settings)]
+    database = Database(settings.url, pool_size=2)
+    engine = Engine(database, executes=False)
+    try:
+        check = await DatabaseCheck(database, head_revision()).check()
+        current = check.status == "ok"
+        findings.append(
+            Finding(
+                "database",
+                "reachable, schema current" if current else str(check.detail),
+                "" if current else "spectral migrate",
+                not current,
+            )
+        )
+        if current:
+            health = await engine.health()
+            findings.append(
+                Finding(
+                    "engine",
+                    f"{health.executors} executors, {health.running} running, {health.queued} queued",
+                    "" if health.executors else "start `spectral serve` or `spectral worker`",
+                )
+            )
+    finally:
+        await engine.stop()
+        await database.close()
+    table = Table("what", "found", "what to do", box=None)
+    for finding in findings:
+        colour = "red" if finding.fatal else "yellow" if finding.advice else "green"
+        table.add_row(finding.what, f"[{colour}]{finding.found}", finding.advice)
+    console.print(table)
+    return not any(finding.fatal for finding in findings)
+
+
+def _environment(settings: Settings) -> Finding:
+    advice = (
+        ""
+        if settings.environment is Environment.PRODUCTION
+        else "fine for trying out; production needs its own secrets"
+    )
+    return Finding("environment", settings.environment.value, advice)
+
+
+def _data_dir(settings: Settings) -> Finding:
+    directory = settings.data_dir
+    if directory.is_dir() and os.access(directory, os.W_OK):
+        return Finding("data folder", f"{directory} can be written")
+    return Finding("data folder", f"{directory} cannot be written", "create it, or set SPECTRAL_DATA_DIR", fatal=True)

@@ -1,0 +1,187 @@
+"""Queries over rubrics, objectives and the journal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from spectral.domains.evaluations.models import (
+    EvaluationReservation,
+    EvaluationResult,
+    Objective,
+    Rubric,
+    RubricVersion,
+)
+from spectral.platform.db.repository import WorkspaceRepository
+from spectral.platform.shared.clock import utc_now
+from spectral.platform.shared.errors import NotFoundError
+from spectral.platform.shared.ids import new_id
+
+
+class RubricRepository(WorkspaceRepository[Rubric]):
+    """The rubrics of one workspace."""
+
+    model: ClassVar[type[Rubric]] = Rubric
+    kind = "Rubric"
+
+    async def lock(self, rubric_id: UUID) -> Rubric:
+        """The rubric, held against other writers until the transaction ends. Raises NotFoundError."""
+        statement = self.select(Rubric.id == rubric_id).with_for_update()
+        rubric = (await self.session.scalars(statement)).one_or_none()
+        if rubric is None:
+            raise NotFoundError(self.kind, rubric_id)
+        return rubric
+
+
+class RubricVersionRepository(WorkspaceRepository[RubricVersion]):
+    """The versions of one workspace's rubrics."""
+
+    model: ClassVar[type[RubricVersion]] = RubricVersion
+    kind = "Rubric version"
+
+    async def latest_of(self, rubrics: Sequence[Rubric]) -> dict[UUID, RubricVersion]:
+        """The latest version of each rubric, by the rubric's id."""
+        if not rubrics:
+            return {}
+        wanted = [
+            sa.and_(RubricVersion.rubric_id == rubric.id, RubricVersion.version == rubric.latest_version)
+            for rubric in rubrics
+        ]
+        rows = await self.session.scalars(self.select(sa.or_(*wanted)))
+        return {row.rubric_id: row for row in rows}
+
+
+class ObjectiveRepository(WorkspaceRepository[Objective]):
+    """The objectives of one workspace."""
+
+    model: ClassVar[type[Objective]] = Objective
+    kind = "Objective"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCost:
+    """What one subject spent on one model for one purpose.
+
+    cost_nano_usd: of the calls whose cost is known; None where no call's is.  unpriced_calls: calls of unknown cost.
+    reserved_nano_usd: kept for calls that never reported a cost (in flight at a crash, failed at the provider).
+    """
+
+    model: str
+    purpose: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_nano_usd: int | None
+    unpriced_calls: int
+    reserved_nano_usd: int
+
+
+class ResultRepository(WorkspaceRepository[EvaluationResult]):
+    """The journal's results."""
+
+    model: ClassVar[type[EvaluationResult]] = EvaluationResult
+    kind = "Evaluation result"
+
+    async def of_config(self, subject_id: UUID, config_hash: str) -> Sequence[EvaluationResult]:
+        """Everything that the subject has recorded about one config."""
+        return await self.find_all(
+            EvaluationResult.subject_id == subject_id,
+            EvaluationResult.config_hash == config_hash,
+            order_by=(EvaluationResult.item_id, EvaluationResult.repeat),
+        )
+
+    async def record(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add results in one statement; a row that is there already is a unique violation."""
+        moment = utc_now()
+        stamped = [
+            {**row, "workspace_id": self.access.workspace_id, "id": new_id(), "created_at": moment} for row in rows
+        ]
+        await self.session.execute(sa.insert(EvaluationResult), stamped)
+
+    async def spending(self, subject_id: UUID) -> tuple[int, int]:
+        """How many results the subject has, and their known cost in nano-USD."""
+        counted = sa.select(
+            sa.func.count(EvaluationResult.id), sa.func.coalesce(sa.func.sum(EvaluationResult.cost_nano_usd), 0)
+        ).where(self._mine, EvaluationResult.subject_id == subject_id)
+        evaluations, cost = (await self.session.execute(counted)).one()
+        return int(evaluations), int(cost)
+
+    async def other_rubric(self, subject_id: UUID, digest: str) -> bool:
+        """Whether the subject has a result under another rubric than this one."""
+        found = self.select(EvaluationResult.subject_id == subject_id, EvaluationResult.rubric_digest != digest)
+        return (await self.session.scalars(found.limit(1))).first() is not None
+
+    async def costs(self, subject_id: UUID) -> list[ModelCost]:
+        """What the results cost, without what is reserved."""
+        priced = sa.func.count(EvaluationResult.cost_nano_usd)
+        counted = (
+            sa.select(
+                EvaluationResult.model,
+                EvaluationResult.purpose,
+                sa.func.count(EvaluationResult.id),
+                sa.func.sum(EvaluationResult.input_tokens),
+                sa.func.sum(EvaluationResult.output_tokens),
+                sa.func.sum(EvaluationResult.cost_nano_usd),
+                sa.func.count(EvaluationResult.id) - priced,
+            )
+            .where(self._mine, EvaluationResult.subject_id == subject_id)
+            .group_by(EvaluationResult.model, EvaluationResult.purpose)
+        )
+        return [
+            ModelCost(
+                model=model,
+                purpose=purpose,
+                calls=int(calls),
+                input_tokens=int(tokens_in),
+                output_tokens=int(tokens_out),
+                cost_nano_usd=None if cost is None else int(cost),
+                unpriced_calls=int(unknown),
+                reserved_nano_usd=0,
+            )
+            for model, purpose, calls, tokens_in, tokens_out, cost, unknown in await self.session.execute(counted)
+        ]
+
+
+class ReservationRepository(WorkspaceRepository[EvaluationReservation]):
+    """What calls in flight may cost."""
+
+    model: ClassVar[type[EvaluationReservation]] = EvaluationReservation
+    kind = "Evaluation reservation"
+
+    async def spending(self, subject_id: UUID) -> tuple[int, int]:
+        """How many evaluations, and how much in nano-USD, the subject's open reservations hold."""
+        counted = sa.select(
+            sa.func.coalesce(sa.func.sum(EvaluationReservation.evaluations), 0),
+            sa.func.coalesce(sa.func.sum(EvaluationReservation.cost_nano_usd), 0),
+        ).where(self._mine, EvaluationReservation.subject_id == subject_id)
+        evaluations, cost = (await self.session.execute(counted)).one()
+        return int(evaluations), int(cost)
+
+    async def raise_by(self, reservation_id: UUID, cost_nano_usd: int) -> None:
+        """One more attempt may cost this much."""
+        more = EvaluationReservation.cost_nano_usd + cost_nano_usd
+        await self.execute(self.update(EvaluationReservation.id == reservation_id).values(cost_nano_usd=more))
+
+    async def close(self, reservation_id: UUID, kept_nano_usd: int) -> None:
+        """The result is recorded: only what its attempts may have cost without saying so stays reserved."""
+        mine = EvaluationReservation.id == reservation_id
+        if kept_nano_usd:
+            await self.execute(self.update(mine).values(evaluations=0, cost_nano_usd=kept_nano_usd))
+        else:
+            await self.execute(self.delete(mine))
+
+    async def costs(self, subject_id: UUID) -> dict[tuple[str, str], int]:
+        """(model, purpose) → nano-USD that open reservations hold."""
+        counted = (
+            sa.select(
+                EvaluationReservation.model,
+                EvaluationReservation.purpose,
+                sa.func.coalesce(sa.func.sum(EvaluationReservation.cost_nano_usd), 0),
+            )
+            .where(self._mine, EvaluationReservation.subject_id == subject_id)
+            .group_by(EvaluationReservation.model, EvaluationReservation.purpose)
+        )
+        rows = await self.session.execute(counted)
+        return {(model, purpose): int(cost) for model, purpose, cost in rows}

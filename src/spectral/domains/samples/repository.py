@@ -1,0 +1,133 @@
+"""Queries over sample sets, items and holdouts of one workspace."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from spectral.domains.samples.models import Holdout, SampleItem, SampleSet
+from spectral.domains.samples.splitting import Split
+from spectral.platform.db.repository import WorkspaceRepository
+from spectral.platform.shared.errors import NotFoundError
+
+Counts = dict[Split, int]
+
+
+class SampleSetRepository(WorkspaceRepository[SampleSet]):
+    """Sample sets."""
+
+    model = SampleSet
+    kind = "Sample set"
+
+    async def lock(self, set_id: UUID) -> SampleSet:
+        """The set as it is now; until the transaction ends nobody else changes its content. Raises NotFoundError."""
+        statement = self.select(SampleSet.id == set_id).with_for_update().execution_options(populate_existing=True)
+        row = (await self.session.scalars(statement)).one_or_none()
+        if row is None:
+            raise NotFoundError(self.kind, set_id)
+        return row
+
+
+class SampleItemRepository(WorkspaceRepository[SampleItem]):
+    """The items of sample sets."""
+
+    model = SampleItem
+    kind = "Sample"
+
+    async def of_set(self, set_id: UUID, item_id: UUID) -> SampleItem:
+        """One item of one set. Raises NotFoundError."""
+        row = await self.find(SampleItem.set_id == set_id, SampleItem.id == item_id)
+        if row is None:
+            raise NotFoundError(self.kind, item_id)
+        return row
+
+    async def counts(self, set_ids: Sequence[UUID]) -> dict[UUID, Counts]:
+        """How many items each set has in each split, zeros included."""
+        counts = {set_id: dict.fromkeys(Split, 0) for set_id in set_ids}
+        selected = self.select(SampleItem.set_id.in_(set_ids))
+        statement = selected.with_only_columns(SampleItem.set_id, SampleItem.split, sa.func.count()).group_by(
+            SampleItem.set_id, SampleItem.split
+        )
+        for set_id, split, count in (await self.session.execute(statement)).all():
+            counts[set_id][Split(split)] = count
+        return counts
+
+    async def comparison_rows(self, set_id: UUID) -> Sequence[sa.Row[Any]]:
+        """What newcomers are compared with: id, fingerprint, expected_hash, signature, group_key, split, links."""
+        statement = self.select(SampleItem.set_id == set_id).with_only_columns(
+            SampleItem.id,
+            SampleItem.fingerprint,
+            SampleItem.expected_hash,
+            SampleItem.signature,
+            SampleItem.group_key,
+            SampleItem.split,
+            SampleItem.links,
+        )
+        return (await self.session.execute(statement.order_by(SampleItem.fingerprint))).all()
+
+    async def of_split(self, set_id: UUID, split: Split) -> list[SampleItem]:
+        """The items of a split by content, so in the same order on every database."""
+        return await self.list(
+            SampleItem.set_id == set_id, SampleItem.split == split, order_by=(SampleItem.fingerprint,)
+        )
+
+    async def waiting(self, set_id: UUID) -> list[SampleItem]:
+        """The items of the holdout split that no holdout has frozen."""
+        return await self.list(
+            SampleItem.set_id == set_id,
+            SampleItem.split == Split.HOLDOUT,
+            SampleItem.holdout_id.is_(None),
+            order_by=(SampleItem.fingerprint,),
+        )
+
+    async def of_holdout(self, holdout_id: UUID) -> list[SampleItem]:
+        """The items that a holdout has frozen, by content."""
+        return await self.list(SampleItem.holdout_id == holdout_id, order_by=(SampleItem.fingerprint,))
+
+    async def freeze(self, holdout: Holdout) -> int:
+        """Bind every waiting item of the holdout's set to it; answers how many."""
+        return await self.execute(
+            self.update(
+                SampleItem.set_id == holdout.set_id,
+                SampleItem.split == Split.HOLDOUT,
+                SampleItem.holdout_id.is_(None),
+            )
+            .values(holdout_id=holdout.id)
+            .execution_options(synchronize_session=False)
+        )
+
+    async def batch(self, set_id: UUID, after: UUID | None, size: int) -> list[SampleItem]:
+        """The next items of a set in the order of their ids."""
+        statement = self.select(SampleItem.set_id == set_id)
+        if after is not None:
+            statement = statement.where(SampleItem.id > after)
+        return list((await self.session.scalars(statement.order_by(SampleItem.id).limit(size))).all())
+
+
+class HoldoutRepository(WorkspaceRepository[Holdout]):
+    """Frozen holdouts."""
+
+    model = Holdout
+    kind = "Holdout"
+
+    async def current(self, set_ids: Sequence[UUID]) -> dict[UUID, Holdout]:
+        """The current holdout of each set that has one."""
+        found = await self.list(Holdout.set_id.in_(set_ids), Holdout.retired_at.is_(None))
+        return {holdout.set_id: holdout for holdout in found}
+
+    async def count_look(self, holdout_id: UUID) -> bool:
+        """One more look at a holdout that is not retired; False when it is."""
+        statement = (
+            self.update(Holdout.id == holdout_id, Holdout.retired_at.is_(None))
+            .values(looks=Holdout.looks + 1)
+            .execution_options(synchronize_session=False)
+        )
+        return await self.execute(statement) == 1
+
+    async def reread(self, holdout: Holdout) -> Holdout:
+        """The same row as the database has it now."""
+        statement = self.select(Holdout.id == holdout.id).execution_options(populate_existing=True)
+        return (await self.session.scalars(statement)).one()
+
+

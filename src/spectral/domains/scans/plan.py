@@ -1,0 +1,218 @@
+"""What a scan will need and what it can show, known before anything is spent. Pure.
+
+The evaluations of a scan are divided before it starts: the champion on the reflect and select splits, the finalists on
+select, the winner on reflect (diagnosis), both arms on the first stage of the holdout. What is left is the search's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from spectral.domains.changesets.ledger import MINIMUM_ITEMS, RECOMMENDED_ITEMS, LookPlan
+from spectral.domains.changesets.statistics import minimum_detectable_effect
+from spectral.domains.scans.errors import BudgetTooSmallError, NotReadyError
+
+ASSUMED_DISCORDANCE = 0.2
+POWER = 0.8
+FINALISTS_MINIMUM = 1
+FINALISTS_MAXIMUM = 4
+ABLATIONS = 2
+DEFAULT_SEARCH_ROUNDS = 30
+MAXIMUM_EVALUATIONS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """How many items each split holds that a scan can use."""
+
+    reflect: int
+    select: int
+    holdout: int
+
+
+@dataclass(frozen=True, slots=True)
+class DetectableEffect:
+    """The smallest true gain that a look at `items` pairs shows with the power, as a share of the objective's scale.
+
+    It supposes that the arms differ on `discordance` of the items; fewer differences make it smaller.
+    """
+
+    items: int
+    alpha: float
+    power: float
+    discordance: float
+    effect: float
+
+    def sentence(self) -> str:
+        """What a person should know before spending."""
+        return (
+            f"{self.items} pairs detect a gain of {100 * self.effect:.0f} points with {100 * self.power:.0f} % "
+            f"probability, if the two configurations differ on {100 * self.discordance:.0f} % of the items"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a scan can be decided with this data. `problems` forbid it, `warnings` do not.
+
+    mode: `full`, or `synthetic_only` where there is no holdout: such data may be searched, never validated.
+    """
+
+    mode: str
+    samples: Samples
+    holdout_available: bool
+    detectable: DetectableEffect | None
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self) | {"problems": list(self.problems), "warnings": list(self.warnings)}
+
+    def require(self) -> None:
+        """Raises NotReadyError (400) naming everything that is missing."""
+        if self.problems:
+            raise NotReadyError("; ".join(self.problems), missing=list(self.problems))
+
+
+def assess(samples: Samples, *, holdout_available: bool, minimum_effect: float, look: int = 1) -> Readiness:
+    """What this data allows. look: the number of the next look at the holdout, which decides what it costs."""
+    problems: list[str] = []
+    warnings: list[str] = []
+    if samples.reflect == 0:
+        problems.append("the reflect split is empty: there is nothing to learn from")
+    if not holdout_available:
+        problems.append("there is no frozen holdout: nothing found could be validated")
+    for split, count in (("select", samples.select), ("holdout", samples.holdout)):
+        if split == "holdout" and not holdout_available:
+            continue
+        if count < MINIMUM_ITEMS:
+            problems.append(
+                f"the {split} split has {count} items and needs {MINIMUM_ITEMS} to compare two configurations; "
+                f"add {MINIMUM_ITEMS - count}"
+            )
+        elif count < RECOMMENDED_ITEMS:
+            warnings.append(f"the {split} split has {count} items; below {RECOMMENDED_ITEMS} only large gains show")
+    detectable = None
+    if holdout_available and samples.holdout >= MINIMUM_ITEMS:
+        looks = LookPlan.for_holdout(samples.holdout)
+        alpha = looks.alpha_of(min(look, looks.looks))
+        items = looks.stage_items(1)
+        effect = minimum_detectable_effect(items, ASSUMED_DISCORDANCE, alpha, POWER, minimum_effect=minimum_effect)
+        detectable = DetectableEffect(items, alpha, POWER, ASSUMED_DISCORDANCE, round(effect, 6))
+        if look > looks.looks:
+            problems.append(f"all {looks.looks} planned looks at this holdout are taken; refresh it from new traffic")
+        else:
+            warnings.append(detectable.sentence())
+    mode = "full" if holdout_available else "synthetic_only"
+    return Readiness(mode, samples, holdout_available, detectable, tuple(problems), tuple(warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPlan:
+    """How the evaluations are divided; every number is an upper bound of what that part may ask for.
+
+    detect: the champion on reflect and select.  finalists: how many candidates go to select.  validate: both arms on
+    the holdout's first stage.  search: what the strategies may use together.  ablations: how many changes of the winner
+    are taken back one at a time.  diagnose: the winner on reflect, and the ablations.
+    """
+
+    max_evaluations: int
+    repeats: int
+    detect: int
+    search: int
+    finalists: int
+    evaluate: int
+    ablations: int
+    diagnose: int
+    validate: int
+
+    @classmethod
+    def divide(
+        cls, samples: Samples, max_evaluations: int | None, *, repeats: int, given: int | None = None
+    ) -> "ScanPlan":
+        """The division of a budget (of a sensible one where None is given).
+
+        given: how many candidates a person brought, where nothing is searched: each of them must be a finalist.
+        Raises BudgetTooSmallError (400) that says the least that would do.
+        """
+        fixed = _Fixed.of(samples, repeats)
+        one = samples.select * repeats
+        if given is not None:
+            least = fixed.total + given * one
+            allowed = least if max_evaluations is None else max_evaluations
+            _require(allowed, least)
+            ablations = min(ABLATIONS, (allowed - least) // one)
+            return fixed.plan(allowed, repeats, one, search=0, finalists=given, ablations=ablations)
+        # The search must at least see the champion's failures once more with something changed.
+        smallest_search = samples.reflect * repeats
+        least = fixed.total + one * FINALISTS_MINIMUM + smallest_search
+        if max_evaluations is None:
+            ample = DEFAULT_SEARCH_ROUNDS * smallest_search
+            max_evaluations = min(MAXIMUM_EVALUATIONS, fixed.total + one * FINALISTS_MAXIMUM + ample)
+        _require(max_evaluations, least)
+        free = max_evaluations - fixed.total
+        finalists = max(FINALISTS_MINIMUM, min(FINALISTS_MAXIMUM, (free - smallest_search) // one, free // (2 * one)))
+        free -= finalists * one
+        ablations = max(0, min(ABLATIONS, (free - smallest_search) // (2 * one)))
+        free -= ablations * one
+        return fixed.plan(max_evaluations, repeats, one, search=free, finalists=finalists, ablations=ablations)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """The plan as it was stored."""
+        return cls(**{name: int(document[name]) for name in cls.__dataclass_fields__})
+
+    def document(self) -> dict[str, int]:
+        """As JSON."""
+        return asdict(self)
+
+    @property
+    def reserved(self) -> int:
+        """What the search must leave for the phases after it."""
+        return self.evaluate + self.diagnose + self.validate
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    detect: int
+    diagnose: int
+    validate: int
+
+    @classmethod
+    def of(cls, samples: Samples, repeats: int) -> Self:
+        stage = LookPlan.for_holdout(samples.holdout).stage_items(1) if samples.holdout >= MINIMUM_ITEMS else 0
+        return cls(
+            detect=(samples.reflect + samples.select) * repeats,
+            diagnose=samples.reflect * repeats,
+            validate=2 * stage * repeats,
+        )
+
+    @property
+    def total(self) -> int:
+        return self.detect + self.diagnose + self.validate
+
+    def plan(
+        self, maximum: int, repeats: int, one: int, *, search: int, finalists: int, ablations: int
+    ) -> ScanPlan:
+        """`one`: what a configuration on the whole select split takes."""
+        return ScanPlan(
+            max_evaluations=maximum,
+            repeats=repeats,
+            detect=self.detect,
+            search=search,
+            finalists=finalists,
+            evaluate=finalists * one,
+            ablations=ablations,
+            diagnose=self.diagnose + ablations * one,
+            validate=self.validate,
+        )
+
+
+def _require(allowed: int, least: int) -> None:
+    if allowed < least:
+        raise BudgetTooSmallError(
+            f"A scan of this sample set needs at least {least} evaluations; the budget allows {allowed}",
+            needed_evaluations=least,
+            max_evaluations=allowed,
+        )

@@ -1,0 +1,246 @@
+"""The bridge between a strategy, which is synchronous and runs in a thread of its own, and the scan on the loop.
+
+What a strategy may spend is counted from what it *asked for*, not from what was executed: a second run of the same
+search, with half of it in the journal, meets the end of its allowance at exactly the same question.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from concurrent.futures import CancelledError as FutureCancelledError
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+from spectral.domains.agents.config import ConfigDocument, apply_changes, canonical_hash
+from spectral.domains.evaluations.errors import BudgetExhaustedError
+from spectral.domains.evaluations.measurement import MeasurableItem, Measured, Measurement
+from spectral.domains.evaluations.objectives import ObjectiveSpec
+from spectral.domains.scans.comparison import objective_by_item
+from spectral.domains.scans.errors import StrategyFailedError
+from spectral.domains.scans.strategies.base import (
+    Candidate,
+    Outcome,
+    ReflectItem,
+    SearchDimension,
+    SearchExhausted,
+    SearchStopped,
+    Strategy,
+)
+
+T = TypeVar("T")
+
+Ask = Callable[[str, str], Awaitable[str]]
+OnCandidate = Callable[[Candidate], Awaitable[None]]
+
+MAXIMUM_QUESTIONS = 500
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What the strategies of one scan may still ask for. Counted in the strategies' thread only.
+
+    evaluations: of (configuration, item) pairs that were not asked for before.  cost_nano_usd: None is unlimited.
+    """
+
+    evaluations: int
+    cost_nano_usd: int | None
+    asked: set[tuple[str, UUID]] = field(default_factory=set)
+    questions: int = MAXIMUM_QUESTIONS
+    limit: int = 0
+    """The evaluations that must be left when the strategy that runs now has to end."""
+
+    def left(self) -> int:
+        """How many new evaluations the running strategy may ask for."""
+        return max(0, self.evaluations - self.limit)
+
+    def take(self, pairs: Collection[tuple[str, UUID]]) -> None:
+        """Count what is new of these pairs. Raises SearchExhausted, and counts nothing, where it is too much."""
+        new = set(pairs) - self.asked
+        if len(new) > self.left() or (new and self.cost_nano_usd is not None and self.cost_nano_usd <= 0):
+            raise SearchExhausted
+        self.evaluations -= len(new)
+        self.asked |= new
+
+
+class SearchContext:
+    """`strategies.base.Context` of a running scan; see there."""
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        measurement: Measurement,
+        champion: ConfigDocument,
+        items: Sequence[MeasurableItem],
+        objective: ObjectiveSpec,
+        repeats: int,
+        seed: int,
+        options: Mapping[str, Any],
+        reflection_model: str | None,
+        ask: Ask,
+        allowance: Allowance,
+    ) -> None:
+        self.seed = seed
+        self.champion: Mapping[str, Any] = champion.as_json()
+        self.search_space = [
+            SearchDimension(knob.pointer, knob.kind.value, knob.bounds.model_dump()) for knob in champion.search_space
+        ]
+        self._items = {item.id: item for item in sorted(items, key=lambda item: str(item.id))}
+        self.items = [
+            ReflectItem(item.id, item.input, item.expected, item.group_key or str(item.id))
+            for item in self._items.values()
+        ]
+        self.options = options
+        self.reflection_model = reflection_model
+        self.failure: BaseException | None = None
+        self._loop = loop
+        self._measurement = measurement
+        self._document = champion
+        self._objective = objective
+        self._repeats = repeats
+        self._ask = ask
+        self._allowance = allowance
+        self._stopped = threading.Event()
+        self._pending: set[Any] = set()
+
+    def evaluations_left(self) -> int:
+        """How many evaluations the strategy may still ask for that were not asked for before."""
+        return self._allowance.left()
+
+    def evaluate(self, candidate: Candidate, sample_ids: Sequence[UUID]) -> list[Outcome]:
+        """The outcomes in the order of `sample_ids`. Raises SearchExhausted, SearchStopped, ValueError."""
+        for item_id in sample_ids:
+            if item_id not in self._items:
+                message = f"{item_id} is not an item of the reflect split"
+                raise ValueError(message)
+        document = apply_changes(self._document, candidate.changes)
+        config_hash = canonical_hash(document)
+        self._allowance.take({(config_hash, item_id) for item_id in sample_ids})
+        items = [self._items[item_id] for item_id in dict.fromkeys(sample_ids)]
+        measured = self.call(
+            self._measurement.measure(document, items, purpose="agent", repeats=self._repeats)
+        )
+        if self._allowance.cost_nano_usd is not None:
+            self._allowance.cost_nano_usd -= sum(one.cost_nano_usd or 0 for one in measured)
+        outcomes = {outcome.item_id: outcome for outcome in outcomes_of(self._objective, measured)}
+        return [outcomes[item_id] for item_id in sample_ids]
+
+    def ask_model(self, purpose: str, prompt: str) -> str:
+        """The reflection model's answer. Raises SearchExhausted, SearchStopped, ValueError."""
+        if self.reflection_model is None:
+            message = "this scan has no reflection model"
+            raise ValueError(message)
+        if self._allowance.questions <= 0:
+            raise SearchExhausted
+        self._allowance.questions -= 1
+        return self.call(_as_coroutine(self._ask(purpose, prompt)))
+
+    def stop(self) -> None:
+        """The strategy's thread ends at its next call; callable from any thread."""
+        self._stopped.set()
+        for future in list(self._pending):
+            future.cancel()
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run it on the scan's loop and wait. Raises SearchStopped for whatever ends the scan."""
+        if self._stopped.is_set():
+            work.close()
+            raise SearchStopped
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._pending.add(future)
+        try:
+            if self._stopped.is_set():
+                future.cancel()
+            return future.result()
+        except BudgetExhaustedError as error:
+            raise SearchExhausted from error
+        except (FutureCancelledError, asyncio.CancelledError) as error:
+            raise SearchStopped from error
+        except Exception as error:
+            self.failure = error
+            raise SearchStopped from error
+        finally:
+            self._pending.discard(future)
+
+
+async def run_strategy(strategy: Strategy, context: SearchContext, on_candidate: OnCandidate) -> bool:
+    """Every candidate of the strategy has been handed to `on_candidate`; answers whether its allowance ran out.
+
+    Raises what the scan's side raised (a cancellation, a lost lease, a database error), and StrategyFailedError (400)
+    when the strategy broke.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[bool] = loop.create_future()
+
+    def work() -> None:
+        exhausted = False
+        failure: BaseException | None = None
+        try:
+            for candidate in strategy.run(context):
+                context.call(_as_coroutine(on_candidate(candidate)))
+        except SearchExhausted:
+            exhausted = True
+        except SearchStopped as error:
+            failure = context.failure or error
+        except Exception as error:  # noqa: BLE001 - a package's strategy may raise anything; the scan is on the loop
+            failure = StrategyFailedError(strategy.name, error)
+            failure.__cause__ = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_settle, done, exhausted, failure)
+
+    # A daemon, so that a strategy that hangs in its own code cannot keep the process from ending.
+    threading.Thread(target=work, name=f"strategy-{strategy.name}", daemon=True).start()
+    try:
+        return await done
+    finally:
+        context.stop()
+
+
+def outcomes_of(objective: ObjectiveSpec, measured: Sequence[Measured]) -> list[Outcome]:
+    """One outcome an item, its repeats taken together: the mean objective, passed when most repeats passed."""
+    values = objective_by_item(objective, measured)
+    repeats: dict[UUID, list[Measured]] = {}
+    for one in measured:
+        repeats.setdefault(one.item_id, []).append(one)
+    outcomes = []
+    for item_id, of_item in repeats.items():
+        value = values[item_id]
+        passed = [one for one in of_item if one.passed]
+        shown = next((one for one in of_item if not one.passed), of_item[0])
+        outcomes.append(
+            Outcome(
+                item_id=item_id,
+                score=0.0 if value is None else value,
+                passed=2 * len(passed) > len(of_item),
+                output=shown.output,
+                feedback=feedback_of(shown),
+                missing=value is None,
+            )
+        )
+    return outcomes
+
+
+def feedback_of(measured: Measured) -> str:
+    """What the rubric had to say, one line a dimension."""
+    if measured.error_type is not None:
+        return f"error {measured.error_type}: {measured.error_message or ''}".rstrip(": ")
+    return "\n".join(
+        f"{name}: {dimension.explanation}" + ("" if dimension.score is None else f" ({dimension.score:.2f})")
+        for name, dimension in measured.dimensions.items()
+    )
+
+
+async def _as_coroutine(work: Awaitable[T]) -> T:
+    return await work
+
+
+def _settle(done: "asyncio.Future[bool]", exhausted: bool, failure: BaseException | None) -> None:  # noqa: FBT001
+    if done.done():
+        return
+    if failure is None:
+        done.set_result(exhausted)
+    elif isinstance(failure, SearchStopped):
+        done.cancel()
+    else:
+        done.set_exception(failure)

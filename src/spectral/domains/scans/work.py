@@ -1,0 +1,186 @@
+"""A scan in progress: what its phases read, and the one way in which they write."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID, uuid5
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral.domains.agents.config import ConfigDocument
+from spectral.domains.agents.runtime import AgentRuntime, runtime_for
+from spectral.domains.agents.service import AgentService
+from spectral.domains.evaluations.budget import Budget
+from spectral.domains.evaluations.measurement import Measured, Measurement
+from spectral.domains.evaluations.objectives import ObjectiveSpec
+from spectral.domains.evaluations.scoring import RubricSpec
+from spectral.domains.evaluations.service import RubricService
+from spectral.domains.samples.service import Sample, SampleService
+from spectral.domains.scans.errors import SamplesChangedError
+from spectral.domains.scans.models import Scan
+from spectral.domains.scans.plan import ScanPlan
+from spectral.domains.scans.repository import NewEvent, ScanRepository
+from spectral.domains.scans.states import Phase
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.db.session import Database
+from spectral.platform.llm.door import ModelDoor
+
+SUBJECT = "scan"
+SPLIT_MAXIMUM = 2_000
+"""Of a larger split a fixed random part is used: more items make a scan dearer, not better."""
+
+
+class Execution(Protocol):
+    """What of the engine's `WorkContext` a scan needs."""
+
+    database: Database
+    access: WorkspaceAccess
+
+    async def raise_if_cancelled(self) -> None:
+        """Raises when the scan should end."""
+
+    async def fence(self, session: AsyncSession) -> None:
+        """Raises when another execution owns the scan now."""
+
+
+@dataclass(slots=True)
+class PhaseResult:
+    """What a phase ends with, all of it stored in one transaction.
+
+    document: its result, JSON.  events: between `scan.phase_started` and `scan.phase_finished`.
+    write: further rows of the same transaction; may add to `document` and `events`.
+    """
+
+    document: dict[str, Any]
+    events: list[NewEvent] = field(default_factory=list)
+    write: Callable[[AsyncSession], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What a scan was started with, read once an execution."""
+
+    scan: Scan
+    champion: ConfigDocument
+    rubric: RubricSpec
+    objective: ObjectiveSpec
+    plan: ScanPlan
+    runtime: AgentRuntime
+
+
+class ScanWork:
+    """One execution of one scan. The rows are the truth; what is kept here can be read again at any time."""
+
+    def __init__(self, execution: Execution, door: ModelDoor, pinned: Pinned, results: dict[Phase, dict[str, Any]]) -> None:
+        self.execution = execution
+        self.door = door
+        self.pinned = pinned
+        self.results = results
+        self._items: dict[str, list[Sample]] = {}
+        self._measurements: dict[tuple[int, int | None], Measurement] = {}
+
+    @classmethod
+    async def load(
+        cls, execution: Execution, door: ModelDoor, scan: Scan, results: dict[Phase, dict[str, Any]]
+    ) -> "ScanWork":
+        """Raises NotFoundError when what the scan refers to is gone."""
+        async with execution.database.transaction(execution.access, read_only=True) as session:
+            agents = AgentService(session, execution.access)
+            agent = await agents.read_agent(scan.agent_id)
+            config = await agents.read_config(scan.agent_id, scan.base_version)
+            rubric = await RubricService(session, execution.access).read_rubric_spec(scan.rubric_id, scan.rubric_version)
+        pinned = Pinned(
+            scan=scan,
+            champion=config.read_document(),
+            rubric=rubric,
+            objective=ObjectiveSpec.model_validate(scan.objective),
+            plan=ScanPlan.from_document(scan.plan),
+            runtime=runtime_for(agent.runtime, door),
+        )
+        return cls(execution, door, pinned, results)
+
+    @property
+    def database(self) -> Database:
+        return self.execution.database
+
+    @property
+    def access(self) -> WorkspaceAccess:
+        return self.execution.access
+
+    @property
+    def scan(self) -> Scan:
+        return self.pinned.scan
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that commits only while this execution owns the scan."""
+        async with self.database.transaction(self.access) as session:
+            await self.execution.fence(session)
+            yield session
+
+    async def append(self, session: AsyncSession, events: Sequence[NewEvent]) -> None:
+        """Add events to the scan in this transaction."""
+        await ScanRepository(session, self.access).append_events(self.scan.id, events)
+
+    async def items(self, split: str) -> list[Sample]:
+        """The items of a split that the scan was pinned to by its first phase, in a fixed order.
+
+        Raises SamplesChangedError (400) when one of them has been changed or removed since.
+        """
+        if split not in self._items:
+            found = {str(item.id): item for item in await self.read_split(split)}
+            pinned = self.results[Phase.OBSERVE]["items"][split]
+            missing = [one for one in pinned["ids"] if one not in found]
+            chosen = [found[one] for one in pinned["ids"] if one in found]
+            if missing or digest_of(chosen) != pinned["digest"]:
+                raise SamplesChangedError(split)
+            self._items[split] = chosen
+        return self._items[split]
+
+    async def read_split(self, split: str) -> list[Sample]:
+        """The items that are in a split now, at most `SPLIT_MAXIMUM` of them."""
+        async with self.database.transaction(self.access, read_only=True) as session:
+            items = await SampleService(session, self.access).split_items(self.scan.sample_set_id, split)
+        if len(items) <= SPLIT_MAXIMUM:
+            return items
+        drawn = sorted(items, key=lambda item: hashlib.sha256(f"{self.scan.seed}\n{item.id}".encode()).digest())
+        kept = {item.id for item in drawn[:SPLIT_MAXIMUM]}
+        return [item for item in items if item.id in kept]
+
+    def measurement(self, max_evaluations: int, max_cost_nano_usd: int | None = None) -> Measurement:
+        """The scan's measurement under a limit that leaves room for what comes after; the journal is one."""
+        cost = self.scan.max_cost_nano_usd if max_cost_nano_usd is None else max_cost_nano_usd
+        key = (max_evaluations, cost)
+        if key not in self._measurements:
+            self._measurements[key] = Measurement(
+                self.database,
+                self.access,
+                self.pinned.runtime,
+                self.pinned.rubric,
+                subject_kind=SUBJECT,
+                subject_id=self.scan.id,
+                budget=Budget(max_evaluations, cost),
+                checkpoint=self.execution.raise_if_cancelled,
+                fence=self.execution.fence,
+            )
+        return self._measurements[key]
+
+    async def measure(self, config: ConfigDocument, items: Sequence[Sample]) -> list[Measured]:
+        """Measure within all that the validation does not need."""
+        plan = self.pinned.plan
+        measurement = self.measurement(plan.max_evaluations - plan.validate)
+        return await measurement.measure(config, items, purpose="agent", repeats=plan.repeats)
+
+    def derived_id(self, *names: object) -> UUID:
+        """An id that is the same whenever this scan makes this thing."""
+        return uuid5(self.scan.id, "/".join(map(str, names)))
+
+
+def digest_of(items: Sequence[Sample]) -> str:
+    """SHA-256 over ids, inputs and expected answers, in this order."""
+    rows = [[str(item.id), item.input, item.expected] for item in items]
+    text = json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

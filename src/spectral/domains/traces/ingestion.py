@@ -1,0 +1,278 @@
+"""Spans on their way into the store: read off the event loop, committed in groups, acknowledged after the commit."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from spectral.domains.traces.batch import PreparedBatch, read_batch
+from spectral.domains.traces.mapping import SpanMapper
+from spectral.domains.traces.otlp import Rejections, content_type_of
+from spectral.domains.traces.partitions import make_partitions
+from spectral.domains.traces.storage import SpanStore, store_spans
+from spectral.domains.traces.storage_postgres import PostgresSpanStore
+from spectral.domains.traces.storage_sqlite import SqliteSpanStore
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.access.scopes import Scope
+from spectral.platform.db.session import Database
+from spectral.platform.shared.clock import utc_now
+from spectral.platform.shared.errors import NotFoundError, PayloadTooLargeError, SpectralError, UnavailableError
+
+READERS = 2
+GROUP_SPANS = 4_000
+GROUP_BYTES = 16 * 1024 * 1024
+COMMIT_LIMIT_S = 30.0
+PARTITION_INTERVAL_S = 6 * 3600.0
+
+log = structlog.get_logger(__name__)
+
+
+class IngestionOverloadedError(UnavailableError):
+    """More is on its way into the store than this process holds at once."""
+
+    slug = "ingestion-overloaded"
+    title = "Ingestion Overloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class IngestionLimits:
+    """What one process takes in at once. Sizes are bytes; `body_bytes` counts after decompression."""
+
+    body_bytes: int = 64 * 1024 * 1024
+    pending_bytes: int = 128 * 1024 * 1024
+    pending_requests: int = 512
+
+
+@dataclass(slots=True)
+class _Pending:
+    access: WorkspaceAccess
+    batch: PreparedBatch
+    done: asyncio.Future[None]
+
+
+class _Admission:
+    """What one request occupies until it is answered."""
+
+    __slots__ = ("size",)
+
+    def __init__(self) -> None:
+        self.size = 0
+
+
+class TraceIngestor:
+    """Takes export requests and stores their spans. One per process, between `start()` and `stop()`.
+
+    Concurrent requests share a transaction: one writer takes whatever is waiting, commits it, and only then are its
+    requests answered. A group that fails is stored again request by request, so one bad request fails alone.
+    """
+
+    RETRY_AFTER_S: ClassVar[int] = 1
+
+    def __init__(self, database: Database, limits: IngestionLimits | None = None) -> None:
+        self._database = database
+        self._limits = limits or IngestionLimits()
+        self._mapper = SpanMapper()
+        self._queue: asyncio.Queue[_Pending | None] = asyncio.Queue()
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="otlp")
+        self._requests = 0
+        self._bytes = 0
+        self._writer: asyncio.Task[None] | None = None
+        self._upkeep: asyncio.Task[None] | None = None
+
+    @property
+    def depth(self) -> int:
+        """Requests of this process that are being read or wait for their commit."""
+        return self._requests
+
+    async def start(self) -> None:
+        """Make the coming days' partitions where there are none, and start the writer."""
+        if not self._database.is_sqlite:
+            # Before the first span: a day whose spans are in the default partition gets no partition of its own.
+            await self._make_partitions()
+            self._upkeep = asyncio.create_task(self._make_partitions_forever(), name="trace-partitions")
+        self._writer = asyncio.create_task(self._write_forever(), name="trace-writer")
+
+    async def stop(self) -> None:
+        """Commit what is waiting, then end."""
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+        if self._writer is not None:
+            await self._queue.put(None)
+            await self._writer
+            self._writer = None
+        self._readers.shutdown(wait=False)
+
+    async def receive(
+        self, access: WorkspaceAccess, stream: AsyncIterator[bytes], content_type: str | None, encoding: str | None
+    ) -> Rejections:
+        """Store the spans of one OTLP request; answers what was rejected, once the rest is durable.
+
+        stream: the body as it came.  content_type, encoding: the headers.  Raises UnsupportedMediaTypeError (415),
+        MalformedOtlpError (400), PayloadTooLargeError (413), IngestionOverloadedError and UnavailableError (503).
+        """
+        access.require(Scope.WRITE_TRACES)
+        kind = content_type_of(content_type)
+        with self._admitted() as admission:
+            try:
+                body = await self._read_body(stream, admission)
+                batch = await self._read_batch(body, kind, encoding)
+            except SpectralError as refusal:
+                self._count_refusal(access, refusal)
+                raise
+            self._grow(admission, batch.weight)
+            if batch.accepted or batch.rejections.count:
+                await self._store(access, batch)
+            return batch.rejections
+
+    async def _read_body(self, stream: AsyncIterator[bytes], admission: _Admission) -> bytes:
+        parts = []
+        async for part in stream:
+            parts.append(part)
+            self._grow(admission, len(part))
+            if admission.size > self._limits.body_bytes:
+                limit = self._limits.body_bytes
+                raise PayloadTooLargeError(f"The body has more than {limit} bytes", limit_bytes=limit)
+        return b"".join(parts)
+
+    async def _read_batch(self, body: bytes, content_type: str, encoding: str | None) -> PreparedBatch:
+        loop = asyncio.get_running_loop()
+        limit = self._limits.body_bytes
+        return await loop.run_in_executor(
+            self._readers, read_batch, body, content_type, encoding, limit, self._mapper
+        )
+
+    async def _store(self, access: WorkspaceAccess, batch: PreparedBatch) -> None:
+        if self._writer is None or self._writer.done():
+            raise UnavailableError("Ingestion is not running", retry_after_s=self.RETRY_AFTER_S)
+        pending = _Pending(access, batch, asyncio.get_running_loop().create_future())
+        self._queue.put_nowait(pending)
+        await pending.done
+
+    def _count_refusal(self, access: WorkspaceAccess, refusal: SpectralError) -> None:
+        """Let the next commit count a refused request; nobody waits for it."""
+        if refusal.status < 500 and self._writer is not None and not self._writer.done():
+            rejections = Rejections()
+            rejections.add(refusal.slug.replace("-", "_"))
+            done = asyncio.get_running_loop().create_future()
+            done.add_done_callback(lambda future: future.cancelled() or future.exception())
+            self._queue.put_nowait(_Pending(access, PreparedBatch(rejections=rejections), done))
+
+    # ----------------------------------------------------------------------------------------------------- admission
+
+    @contextmanager
+    def _admitted(self) -> Iterator[_Admission]:
+        if self._requests >= self._limits.pending_requests or self._bytes >= self._limits.pending_bytes:
+            raise self._overloaded()
+        admission = _Admission()
+        self._requests += 1
+        try:
+            yield admission
+        finally:
+            self._requests -= 1
+            self._bytes -= admission.size
+
+    def _grow(self, admission: _Admission, size: int) -> None:
+        """A lone request always fits: it is bounded by the limit of a body."""
+        admission.size += size
+        self._bytes += size
+        if self._bytes > self._limits.pending_bytes and self._bytes > admission.size:
+            raise self._overloaded()
+
+    def _overloaded(self) -> IngestionOverloadedError:
+        return IngestionOverloadedError("Too much is waiting to be stored", retry_after_s=self.RETRY_AFTER_S)
+
+    # ------------------------------------------------------------------------------------------------------- writing
+
+    async def _write_forever(self) -> None:
+        running = True
+        while running:
+            first = await self._queue.get()
+            if first is None:
+                break
+            group = [first]
+            spans, size = first.batch.accepted, first.batch.weight
+            while spans < GROUP_SPANS and size < GROUP_BYTES and not self._queue.empty():
+                following = self._queue.get_nowait()
+                if following is None:
+                    running = False
+                    break
+                group.append(following)
+                spans += following.batch.accepted
+                size += following.batch.weight
+            await self._commit(group)
+
+    async def _commit(self, group: list[_Pending]) -> None:
+        failure = await self._try(group)
+        if failure is None or isinstance(failure, UnavailableError) or len(group) == 1:
+            _answer(group, failure)
+            return
+        for pending in group:
+            _answer([pending], await self._try([pending]))
+
+    async def _try(self, group: Sequence[_Pending]) -> Exception | None:
+        """Store a group in one transaction; answers why that failed, as its senders are told."""
+        try:
+            async with asyncio.timeout(COMMIT_LIMIT_S):
+                await self._write(group)
+        except Exception as error:  # noqa: BLE001 - the writer must outlive whatever a request brings along
+            return _refusal_of(error, group)
+        return None
+
+    async def _write(self, group: Sequence[_Pending]) -> None:
+        by_workspace: dict[UUID, list[PreparedBatch]] = {}
+        for pending in group:
+            by_workspace.setdefault(pending.access.workspace_id, []).append(pending.batch)
+        now = utc_now()
+        async with self._database.transaction() as session:
+            connection = await session.connection()
+            store: SpanStore = (
+                SqliteSpanStore(connection) if self._database.is_sqlite else PostgresSpanStore(connection)
+            )
+            for workspace_id in sorted(by_workspace):
+                await store.enter(workspace_id)
+                await store_spans(store, workspace_id, by_workspace[workspace_id], self._mapper, now)
+
+    async def _make_partitions_forever(self) -> None:
+        while True:
+            await asyncio.sleep(PARTITION_INTERVAL_S)
+            await self._make_partitions()
+
+    async def _make_partitions(self) -> None:
+        try:
+            made = await make_partitions(self._database)
+        except (DBAPIError, PoolTimeoutError, OSError) as error:
+            # Spans go to the default partition until it succeeds; a database without a schema answers here too.
+            log.warning("span_partitions_not_made", error=type(error).__name__)
+        else:
+            if made:
+                log.info("span_partitions_made", count=made)
+
+
+def _answer(group: Sequence[_Pending], failure: Exception | None) -> None:
+    for pending in group:
+        if pending.done.done():
+            continue
+        if failure is None:
+            pending.done.set_result(None)
+        else:
+            pending.done.set_exception(failure)
+
+
+def _refusal_of(error: Exception, group: Sequence[_Pending]) -> Exception:
+    """What the senders are told: a database that is away is a 503, which exporters retry; a 500 they do not."""
+    if isinstance(error, IntegrityError) and "foreign key" in str(error.orig).lower():
+        return NotFoundError("Workspace", group[0].access.workspace_id)
+    away = isinstance(error, DBAPIError) and not isinstance(
+        error, IntegrityError | DataError | ProgrammingError | NotSupportedError
+    )
+    if away or isinstance(error, PoolTimeoutError | TimeoutError | OSError):
+        log.warning("spans_not_stored", error=type(error).__name__, requests=len(group))
+        return UnavailableError("The spans could not be stored right now", retry_after_s=2)
+    return error

@@ -1,0 +1,169 @@
+"""The schema's history: up, down, up; killed anywhere, it starts again cleanly."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
+
+from spectral.platform.db.migrations import (
+    alembic_config,
+    current_revision,
+    downgrade,
+    head_revision,
+    migrate,
+    owner_engine,
+)
+from spectral.settings import Settings
+from tests.fixtures.databases import POSTGRESQL, PostgresTemplate, make_settings
+from tests.fixtures.exemptions import ENGINE_LIBRARY
+from tests.fixtures.project import ROOT
+
+Snapshot = dict[str, list[tuple[str, str]]]
+
+# Ends this process with SIGKILL before the statement with the given number.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import sqlalchemy as sa
+from spectral.platform.db.migrations import migrate
+from tests.fixtures.databases import make_settings
+
+left = int(sys.argv[1])
+
+def count(*_):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sa.event.listen(sa.engine.Engine, "before_cursor_execute", count)
+urls = dict(zip(("database_url", "migration_database_url"), sys.argv[3:]))
+migrate(make_settings(Path(sys.argv[2]), **urls))
+"""
+
+
+@pytest.fixture
+def empty(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    with another(database_kind, tmp_path / "data", request) as settings:
+        yield settings
+
+
+def test_there_is_one_history() -> None:
+    script = ScriptDirectory.from_config(alembic_config())
+    assert len(script.get_heads()) == 1
+    assert len(script.get_bases()) == 1
+
+
+def test_up_down_and_up_again_end_with_the_same_schema(empty: Settings) -> None:
+    migrate(empty)
+    first = schema(empty)
+    assert first
+    downgrade(empty, "base")
+    assert set(schema(empty)) <= {"alembic_version"}
+    migrate(empty)
+    assert schema(empty) == first
+
+
+def test_each_step_down_and_up_is_possible(empty: Settings) -> None:
+    migrate(empty)
+    complete = schema(empty)
+    for revision in [step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions()][1:]:
+        downgrade(empty, revision)
+        with connected(empty) as connection:
+            assert current_revision(connection) == revision
+    migrate(empty)
+    assert schema(empty) == complete
+
+
+def test_a_second_migration_changes_nothing(empty: Settings) -> None:
+    migrate(empty)
+    before = schema(empty)
+    migrate(empty)
+    assert schema(empty) == before
+
+
+@pytest.mark.slow
+def test_a_migration_killed_between_two_statements_starts_again(
+    database_kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with another(database_kind, tmp_path / "whole", request) as settings:
+        statements = count_statements(settings)
+        complete = schema(settings)
+    for part in range(1, KILLS + 1):
+        point = statements * part // (KILLS + 1)
+        with another(database_kind, tmp_path / f"killed-{point}", request) as settings:
+            urls = [url for url in (settings.database_url, settings.migration_database_url) if url]
+            command = [sys.executable, "-c", KILLED, str(point), str(settings.data_dir), *urls]
+            killed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+            assert killed.returncode == -signal.SIGKILL, killed.stderr
+            migrate(settings)
+            with connected(settings) as connection:
+                assert current_revision(connection) == head_revision()
+            assert schema(settings) == complete, f"killed before statement {point} of {statements}"
+
+
+KILLS = 6
+
+
+def count_statements(settings: Settings) -> int:
+    """How many statements a whole migration of this database executes; it is migrated afterwards."""
+    counted = 0
+
+    def count(*_: object) -> None:
+        nonlocal counted
+        counted += 1
+
+    sa.event.listen(sa.engine.Engine, "before_cursor_execute", count)
+    try:
+        migrate(settings)
+    finally:
+        sa.event.remove(sa.engine.Engine, "before_cursor_execute", count)
+    return counted
+
+
+@contextmanager
+def another(kind: str, data_dir: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """The settings of a database without a schema."""
+    if kind == POSTGRESQL:
+        template: PostgresTemplate = request.getfixturevalue("postgres_template")
+        with template.empty(data_dir) as settings:
+            yield settings
+    else:
+        yield make_settings(data_dir)
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[sa.Connection]:
+    engine = owner_engine(settings.owner_url)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def schema(settings: Settings) -> Snapshot:
+    """Every table of ours with its columns, keys, indexes and policies, in a form that can be compared."""
+    found: Snapshot = {}
+    with connected(settings) as connection:
+        inspector = sa.inspect(connection)
+        for table in sorted(inspector.get_table_names()):
+            if settings.uses_sqlite and table in ENGINE_LIBRARY:
+                continue
+            entries = [("column", f"{c['name']} {c['type']} {c['nullable']}") for c in inspector.get_columns(table)]
+            entries += [("index", str(sorted(i.items(), key=str))) for i in inspector.get_indexes(table)]
+            entries += [("foreign", str(sorted(f.items(), key=str))) for f in inspector.get_foreign_keys(table)]
+            entries += [("unique", str(sorted(u.items(), key=str))) for u in inspector.get_unique_constraints(table)]
+            entries.append(("primary", str(inspector.get_pk_constraint(table))))
+            found[table] = sorted(entries)
+        if not settings.uses_sqlite:
+            policies = connection.execute(sa.text("SELECT tablename, policyname, qual, with_check FROM pg_policies"))
+            for table, name, condition, check in policies:
+                found[table].append(("policy", f"{name} {condition} {check}"))
+    return found

@@ -1,0 +1,65 @@
+"""Settings: a wrong value is one line that names its variable; production is explicit."""
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spectral.settings import SettingsError, load_settings
+
+SECRET = "x" * 32
+PRODUCTION = {
+    "environment": "production",
+    "secret_keys": SECRET,
+    "public_url": "https://spectral.example",
+    "database_url": "postgresql://app@db/spectral",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SPECTRAL_PORT", "eighty"),
+        ("SPECTRAL_PORT", "70000"),
+        ("SPECTRAL_ENVIRONMENT", "staging"),
+        ("SPECTRAL_DATABASE_URL", "mysql://x/y"),
+        ("SPECTRAL_SECRET_KEYS", "short"),
+        ("SPECTRAL_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as wrong:
+        load_settings()
+    assert str(wrong.value).startswith(f"{name}: ") or name in str(wrong.value)
+    assert "\n" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("missing", ["secret_keys", "public_url", "database_url"])
+def test_production_refuses_to_start_without(missing: str, tmp_path: Path) -> None:
+    values: dict[str, Any] = {name: value for name, value in PRODUCTION.items() if name != missing}
+    with pytest.raises(SettingsError, match=f"SPECTRAL_{missing.upper()}"):
+        load_settings(data_dir=tmp_path, **values)
+    assert not list(tmp_path.iterdir())
+
+
+def test_production_with_everything(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path, **PRODUCTION)
+    assert settings.url == "postgresql+asyncpg://app@db/spectral"
+    assert settings.password_minimum == 12
+
+
+def test_development_makes_its_secret_once_for_itself_only(tmp_path: Path) -> None:
+    first, second = load_settings(data_dir=tmp_path), load_settings(data_dir=tmp_path)
+    assert first.secrets == second.secrets
+    assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
+    assert first.password_minimum == 7
+
+
+def test_settings_are_frozen_and_do_not_print_secrets(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path, secret_keys=SECRET)
+    assert SECRET not in repr(settings)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1  # type: ignore[misc]
