@@ -221,13 +221,9 @@ def create_trace() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "trace_id", name="pk_trace"),
         workspace_reference("trace"),
     )
-    op.create_index(
-        "ix_trace_workspace_id_started_at_trace_id", "trace", ["workspace_id", "started_at", "trace_id"]
-    )
+    op.create_index("ix_trace_workspace_id_started_at_trace_id", "trace", ["workspace_id", "started_at", "trace_id"])
     for column in ("agent_id", "session_id", "user_id"):
-        op.create_index(
-            f"ix_trace_workspace_id_{column}_started_at", "trace", ["workspace_id", column, "started_at"]
-        )
+        op.create_index(f"ix_trace_workspace_id_{column}_started_at", "trace", ["workspace_id", column, "started_at"])
 
 
 def create_feedback() -> None:

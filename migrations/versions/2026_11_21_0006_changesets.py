@@ -199,7 +199,7 @@ def create_clusters() -> None:
         sa.Column("sighting_id", UUID, nullable=False),
         sa.Column("item_id", UUID, nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("example", sa.Boolean(), nullable=False),
+        sa.Column("text", sa.Text()),
         refers("failure_cluster_member", "sighting_id", "failure_cluster_sighting", "CASCADE"),
         unique("failure_cluster_member", "sighting_id", "item_id"),
     )

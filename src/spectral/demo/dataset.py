@@ -64,7 +64,8 @@ def generate_tickets(seed: int, n: int = DEFAULT_TICKETS) -> list[Ticket]:
     subjects = [(intent, aspect) for intent, aspects in INTENTS.items() for aspect in aspects]
     by_intent = {intent: random.uniform(0.7, 1.3) for intent in INTENTS}
     weights = [
-        by_intent[intent] * (random.uniform(1.2, 2.2) if aspect == next(iter(INTENTS[intent])) else random.uniform(0.4, 1.2))
+        by_intent[intent]
+        * (random.uniform(1.2, 2.2) if aspect == next(iter(INTENTS[intent])) else random.uniform(0.4, 1.2))
         for intent, aspect in subjects
     ]
     seen = NearDuplicateIndex()
@@ -193,7 +194,11 @@ def demo_config() -> dict[str, Any]:
         "tools": [],
         "custom": {},
         "search_space": [
-            {"pointer": "/prompts/main/messages/0/content", "kind": "text", "bounds": {"min_length": 1, "max_length": 8000}},
+            {
+                "pointer": "/prompts/main/messages/0/content",
+                "kind": "text",
+                "bounds": {"min_length": 1, "max_length": 8000},
+            },
             {"pointer": "/few_shot", "kind": "examples", "bounds": {"min_items": 0, "max_items": 48}},
             {
                 "pointer": "/model",

@@ -14,7 +14,17 @@ PARTS: Final = (
 COLOURS: Final = ("green", "blue", "black", "orange", "grey", "red", "olive", "yellow", "sand")
 SIZES: Final = ("S", "M", "L", "XL", "38", "40", "42", "44")
 CARRIERS: Final = ("Norpost", "Parcelane", "SwiftVan", "Bergline", "Quickhaul")
-TOWNS: Final = ("Arnfeld", "Lowick", "Marsund", "Tarbeck", "Ostrava Mill", "Pellham", "Vik", "Grenoule", "Sandhurst Bay")
+TOWNS: Final = (
+    "Arnfeld",
+    "Lowick",
+    "Marsund",
+    "Tarbeck",
+    "Ostrava Mill",
+    "Pellham",
+    "Vik",
+    "Grenoule",
+    "Sandhurst Bay",
+)
 PEOPLE: Final = (
     "Ingrid Vale", "Tomas Brandt", "Noor Haddad", "Lena Fischer", "Piotr Zielny", "Maya Okafor", "Jon Aske", "Carla Ruiz",
     "Samir Petit", "Alba Conti", "Owen Price", "Yuki Mori",

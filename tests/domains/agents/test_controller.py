@@ -250,31 +250,28 @@ async def test_two_versions_are_compared(client: httpx.AsyncClient, tenant: Tena
         assert (await client.get(f"{url}/{wrong}", headers=tenant.key_headers)).status_code == 404, wrong
 
 
-@pytest.mark.parametrize(
-    "config,pointer,words",
-    [
-        (document("Now {{with}} a variable") | {"prompts": {"main": {"messages": [{"role": "user", "content": "{{x}}"}],
-         "variables": ["y"]}}, "few_shot": []}, "/config/prompts/main/variables/0", "used by no message"),
-        (document(model=""), "/config/model", "at least 1 character"),
-        (document(custom={"a": "nul \x00"}), "/config/custom/a", "NUL"),
-        (document(search_space=[{"pointer": "/x", "kind": "text"}]), "/config/search_space/0/pointer", "names nothing"),
-        (document(few_shot=[{"input": {"body": "x"}, "output": "y"}]), "/config/few_shot/0/input", "no value for 'text'"),
-        (document(surprise=1), "/config/surprise", "not permitted"),
-        ("text", "/config", "valid dictionary"),
-        (None, "/config", "valid dictionary"),
-    ],
-)  # fmt: skip
-async def test_an_unsound_config_is_refused_with_its_place(
-    client: httpx.AsyncClient, tenant: Tenant, config: Any, pointer: str, words: str
-) -> None:
+UNUSED: dict[str, Any] = {"main": {"messages": [{"role": "user", "content": "{{x}}"}], "variables": ["x", "y"]}}
+UNSOUND: list[tuple[Any, str, str]] = [
+    (document(prompts=UNUSED, few_shot=[]), "/config/prompts/main/variables/1", "used by no message"),
+    (document(model=""), "/config/model", "at least 1 character"),
+    (document(custom={"a": "nul \x00"}), "/config/custom/a", "NUL"),
+    (document(search_space=[{"pointer": "/x", "kind": "text"}]), "/config/search_space/0/pointer", "names nothing"),
+    (document(few_shot=[{"input": {"body": "x"}, "output": "y"}]), "/config/few_shot/0/input", "no value for 'text'"),
+    (document(surprise=1), "/config/surprise", "not permitted"),
+    ("text", "/config", "valid dictionary"),
+    (None, "/config", "valid dictionary"),
+]
+
+
+async def test_an_unsound_config_is_refused_with_its_place(client: httpx.AsyncClient, tenant: Tenant) -> None:
     agent = await create(client, tenant)
-    response = await client.post(
-        f"{tenant.url}/agents/{agent['id']}/configs", json={"config": config}, headers=tenant.client_headers
-    )
-    assert response.status_code == 422, response.text
-    found = {error["pointer"]: error["detail"] for error in response.json()["errors"]}
-    assert words in found[pointer], found
-    listed = await client.get(f"{tenant.url}/agents/{agent['id']}/configs", headers=tenant.client_headers)
+    url = f"{tenant.url}/agents/{agent['id']}/configs"
+    for config, pointer, words in UNSOUND:
+        response = await client.post(url, json={"config": config}, headers=tenant.client_headers)
+        assert response.status_code == 422, response.text
+        found = {error["pointer"]: error["detail"] for error in response.json()["errors"]}
+        assert words in found[pointer], found
+    listed = await client.get(url, headers=tenant.client_headers)
     assert listed.json()["pagination"]["total"] == 1
 
 
@@ -318,28 +315,26 @@ async def test_promotions_put_versions_live_per_environment_and_roll_back(
     assert shown.json()["live"] == {"production": 1, "staging": 2}
 
 
-@pytest.mark.parametrize(
-    "body,status",
-    [
-        ({"version": 2}, 404),
-        ({"version": 0}, 422),
-        ({"version": 2**40}, 422),
-        ({"version": "one"}, 422),
-        ({}, 422),
-        ({"version": 1, "environment": "Not Good"}, 422),
-        ({"version": 1, "environment": ""}, 422),
-        ({"version": 1, "environment": None}, 422),
-        ({"version": 1, "reason": "nul \x00"}, 422),
-        ({"version": 1, "by": "me"}, 422),
-    ],
-)
-async def test_a_promotion_of_nothing_changes_nothing(
-    client: httpx.AsyncClient, tenant: Tenant, body: dict[str, Any], status: int
-) -> None:
+WRONG_PROMOTIONS: list[tuple[dict[str, Any], int]] = [
+    ({"version": 2}, 404),
+    ({"version": 0}, 422),
+    ({"version": 2**40}, 422),
+    ({"version": "one"}, 422),
+    ({}, 422),
+    ({"version": 1, "environment": "Not Good"}, 422),
+    ({"version": 1, "environment": ""}, 422),
+    ({"version": 1, "environment": None}, 422),
+    ({"version": 1, "reason": "nul \x00"}, 422),
+    ({"version": 1, "by": "me"}, 422),
+]
+
+
+async def test_a_promotion_of_nothing_changes_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:
     agent = await create(client, tenant)
     url = f"{tenant.url}/agents/{agent['id']}"
-    response = await client.post(f"{url}/promote", json=body, headers=tenant.client_headers)
-    assert response.status_code == status, response.text
+    for body, status in WRONG_PROMOTIONS:
+        response = await client.post(f"{url}/promote", json=body, headers=tenant.client_headers)
+        assert response.status_code == status, (body, response.text)
     history = (await client.get(f"{url}/promotions", headers=tenant.client_headers)).json()
     assert history["pagination"]["total"] == 1
 
@@ -367,13 +362,11 @@ async def test_a_running_agent_fetches_its_config_and_is_told_when_nothing_chang
     assert changed.json()["config"] == added["config"]
 
 
-@pytest.mark.parametrize("environment,status", [("staging", 404), ("Not%20Good", 422), ("", 422), ("%00", 422)])
-async def test_an_environment_without_a_config_is_no_config(
-    client: httpx.AsyncClient, tenant: Tenant, environment: str, status: int
-) -> None:
+async def test_an_environment_without_a_config_is_no_config(client: httpx.AsyncClient, tenant: Tenant) -> None:
     agent = await create(client, tenant)
-    url = f"{tenant.url}/agents/{agent['id']}/config?environment={environment}"
-    assert (await client.get(url, headers=tenant.key_headers)).status_code == status
+    for environment, status in (("staging", 404), ("Not%20Good", 422), ("", 422), ("%00", 422)):
+        url = f"{tenant.url}/agents/{agent['id']}/config?environment={environment}"
+        assert (await client.get(url, headers=tenant.key_headers)).status_code == status, environment
 
 
 @pytest.mark.parametrize(
@@ -388,28 +381,28 @@ def test_tags_are_compared_as_the_rfc_says(given: str | None, *, expected: bool)
 # -------------------------------------------------------------------------------------------------- who may do what
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"name": ""},
-        {"name": "   "},
-        {"name": None},
-        {"name": "x" * 201},
-        {"name": "nul \x00"},
-        {"name": "a", "description": "x" * 2001},
-        {"name": "a", "workspace_id": str(uuid4())},
-        {"name": "a", "config": {"model": "x"}},
-        {"name": "a", "runtime": "http"},
-        {"name": "a", "runtime": None},
-        [],
-        "name",
-    ],
-)
-async def test_a_wrong_body_creates_nothing(client: httpx.AsyncClient, tenant: Tenant, body: Any) -> None:
-    response = await client.post(f"{tenant.url}/agents", json=body, headers=tenant.client_headers)
-    assert response.status_code == 422, response.text
-    assert response.headers["Content-Type"] == "application/problem+json"
+WRONG_AGENTS: list[Any] = [
+    {},
+    {"name": ""},
+    {"name": "   "},
+    {"name": None},
+    {"name": "x" * 201},
+    {"name": "nul \x00"},
+    {"name": "a", "description": "x" * 2001},
+    {"name": "a", "workspace_id": str(uuid4())},
+    {"name": "a", "config": {"model": "x"}},
+    {"name": "a", "runtime": "http"},
+    {"name": "a", "runtime": None},
+    [],
+    "name",
+]
+
+
+async def test_a_wrong_body_creates_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    for body in WRONG_AGENTS:
+        response = await client.post(f"{tenant.url}/agents", json=body, headers=tenant.client_headers)
+        assert response.status_code == 422, (body, response.text)
+        assert response.headers["Content-Type"] == "application/problem+json"
     listed = await client.get(f"{tenant.url}/agents", headers=tenant.client_headers)
     assert listed.json()["pagination"]["total"] == 0
 
@@ -428,11 +421,11 @@ async def test_malformed_json_is_a_400(client: httpx.AsyncClient, tenant: Tenant
     assert response.status_code == 400
 
 
-@pytest.mark.parametrize("body", [{"name": None}, {"archived": None}, {"archived": "maybe"}, {"runtime": "prompt"}])
-async def test_a_wrong_change_changes_nothing(client: httpx.AsyncClient, tenant: Tenant, body: dict[str, Any]) -> None:
+async def test_a_wrong_change_changes_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:
     agent = await create(client, tenant)
     url = f"{tenant.url}/agents/{agent['id']}"
-    assert (await client.patch(url, json=body, headers=tenant.client_headers)).status_code == 422
+    for body in ({"name": None}, {"archived": None}, {"archived": "maybe"}, {"runtime": "prompt"}, []):
+        assert (await client.patch(url, json=body, headers=tenant.client_headers)).status_code == 422, body
     assert (await client.get(url, headers=tenant.client_headers)).json() == agent
 
 

@@ -50,7 +50,7 @@ async def test_an_address_registers_once_whatever_its_case(client: httpx.AsyncCl
 
 
 @pytest.mark.parametrize(
-    ("changes", "pointer"),
+    "changes, pointer",
     [
         ({"email": "nobody"}, "/email"),
         ({"email": "a@b@c.com"}, "/email"),

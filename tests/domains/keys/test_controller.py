@@ -80,7 +80,7 @@ async def test_a_key_with_a_wrong_checksum_needs_no_database(client: httpx.Async
 
 
 @pytest.mark.parametrize(
-    ("body", "status"),
+    "body, status",
     [
         ({}, 422),
         ({"name": ""}, 422),

@@ -121,7 +121,7 @@ class ClusterSighting(WorkspaceOwned, Base):
 
 
 class ClusterMember(WorkspaceOwned, Base):
-    """A failed item of a sighting; `example` marks those that explain it best."""
+    """A failed item of a sighting; `text` is what a person reads of those that explain it best, None for the others."""
 
     __tablename__ = "failure_cluster_member"
     __table_args__ = (
@@ -132,7 +132,7 @@ class ClusterMember(WorkspaceOwned, Base):
     sighting_id: Mapped[UUID]
     item_id: Mapped[UUID]
     position: Mapped[int]
-    example: Mapped[bool] = mapped_column(sa.Boolean)
+    text: Mapped[str | None] = mapped_column(sa.Text)
 
 
 class ChangesetCluster(WorkspaceOwned, Base):

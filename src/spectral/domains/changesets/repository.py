@@ -94,7 +94,7 @@ class MemberRepository(WorkspaceRepository[ClusterMember]):
         """The members in their order; with `examples`, only those that explain their cluster best."""
         where = [ClusterMember.sighting_id.in_(sighting_ids)]
         if examples:
-            where.append(ClusterMember.example.is_(True))
+            where.append(ClusterMember.text.is_not(None))
         return await self.find_all(*where, order_by=(ClusterMember.sighting_id, ClusterMember.position))
 
 

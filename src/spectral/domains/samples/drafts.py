@@ -7,7 +7,7 @@ from typing import Any
 
 from spectral.domains.samples.canonical import UnstorableValueError, canonical, sha256_of, text_of
 from spectral.domains.samples.near_duplicates import Signature, signature_of
-from spectral.platform.shared.errors import FieldError
+from spectral.platform.shared.errors import FieldError, ValidationFailedError
 
 MAXIMUM_METADATA_MEMBERS = 100
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
@@ -65,6 +65,14 @@ def read_draft(members: Mapping[str, Any], place: str) -> tuple[Draft | None, li
     if problems:
         return None, problems
     return Draft(values["input"], values["expected"], metadata or {}, trace_id), []
+
+
+def checked_draft(members: Mapping[str, Any]) -> Draft:
+    """The draft of a request body. Raises ValidationFailedError (422) that names every wrong place."""
+    draft, problems = read_draft(members, "")
+    if draft is None:
+        raise ValidationFailedError("The sample cannot be stored", problems)
+    return draft
 
 
 def measure(drafts: Sequence[Draft]) -> list[MeasuredDraft]:

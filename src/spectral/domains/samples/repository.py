@@ -129,5 +129,3 @@ class HoldoutRepository(WorkspaceRepository[Holdout]):
         """The same row as the database has it now."""
         statement = self.select(Holdout.id == holdout.id).execution_options(populate_existing=True)
         return (await self.session.scalars(statement)).one()
-
-

@@ -25,7 +25,5 @@ def digest_of(samples: Sequence[Sample]) -> str:
 
     Ids are left out: the same items imported elsewhere have the same digest.
     """
-    lines = sorted(
-        canonical_bytes([one.input, one.expected, one.metadata, one.group_key]) for one in samples
-    )
+    lines = sorted(canonical_bytes([one.input, one.expected, one.metadata, one.group_key]) for one in samples)
     return hashlib.sha256(b"\n".join(lines)).hexdigest()

@@ -1,13 +1,13 @@
 """The wire shapes of sample sets."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from spectral.domains.samples.drafts import MAXIMUM_METADATA_MEMBERS
 from spectral.domains.samples.intake import Intake, SkipReason
-from spectral.domains.samples.models import Holdout, SampleItem
+from spectral.domains.samples.models import SampleItem
 from spectral.domains.samples.service import NewSet, SetSummary
 from spectral.domains.samples.splitting import Split
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
@@ -246,14 +246,6 @@ class ImportOut(WireOut):
                 for one in intake.skipped[:SKIPPED_SHOWN]
             ],
         )
-
-
-Format = Literal["jsonl", "csv"]
-
-
-def holdout_out(holdout: Holdout) -> HoldoutOut:
-    """The answer for one holdout."""
-    return HoldoutOut.model_validate(holdout)
 
 
 def _split_counts(counts: dict[Split, int]) -> SplitCounts:

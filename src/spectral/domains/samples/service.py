@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral.domains.samples.drafts import Draft, MeasuredDraft, measure
+from spectral.domains.samples.drafts import Draft, MeasuredDraft, checked_draft, measure
 from spectral.domains.samples.errors import (
     BridgingSampleError,
     DuplicateSampleError,
@@ -167,15 +167,21 @@ class SampleService:
         await self._audit("sample_set.imported", sample_set, {"imported": len(intake.taken), "splits": by_split})
         return intake
 
-    async def update_item(self, set_id: UUID, item_id: UUID, draft: Draft) -> SampleItem:
-        """The item says what the draft says; it stays in its split and group, whatever its metadata are now.
+    async def update_item(self, set_id: UUID, item_id: UUID, changes: Mapping[str, Any]) -> SampleItem:
+        """The members of `changes` are replaced; the item stays in its split and group, whatever its metadata are now.
 
-        Raises NotFoundError, FrozenSampleError, DuplicateSampleError.
+        Raises NotFoundError, FrozenSampleError, ValidationFailedError, DuplicateSampleError.
         """
         sample_set = await self._sets.lock(set_id)
         item = await self._items.of_set(set_id, item_id)
         _check_not_frozen(item)
-        (measured,) = measure([draft])
+        present = {
+            "input": item.input,
+            "expected": item.expected,
+            "metadata": item.details,
+            "source_trace_id": item.source_trace_id,
+        }
+        (measured,) = measure([checked_draft(present | dict(changes))])
         if (measured.fingerprint, measured.expected_hash) != (item.fingerprint, item.expected_hash):
             others = [one for one in await self._present(set_id) if one.name != str(item_id)]
             twin = Twins(others, frozenset({measured.expected_hash})).find(measured)

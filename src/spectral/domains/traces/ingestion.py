@@ -144,9 +144,7 @@ class TraceIngestor:
     async def _read_batch(self, body: bytes, content_type: str, encoding: str | None) -> PreparedBatch:
         loop = asyncio.get_running_loop()
         limit = self._limits.body_bytes
-        return await loop.run_in_executor(
-            self._readers, read_batch, body, content_type, encoding, limit, self._mapper
-        )
+        return await loop.run_in_executor(self._readers, read_batch, body, content_type, encoding, limit, self._mapper)
 
     async def _store(self, access: WorkspaceAccess, batch: PreparedBatch) -> None:
         if self._writer is None or self._writer.done():

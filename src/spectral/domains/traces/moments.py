@@ -12,9 +12,7 @@ NANOSECONDS = 10**9
 MAXIMUM_NS = 2**63 - 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FORM = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})", flags=re.ASCII
-)
+_FORM = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})", flags=re.ASCII)
 
 
 def rfc3339_ns(nanoseconds: int) -> str:
@@ -30,7 +28,7 @@ def parse_ns(text: str) -> int:
         raise ValueError("must be an RFC 3339 time")
     day, time, fraction, zone = match.groups()
     moment = datetime.fromisoformat(f"{day}T{time}{'+00:00' if zone in 'Zz' else zone}")
-    nanoseconds = int((moment - _EPOCH) / timedelta(seconds=1)) * NANOSECONDS + int((fraction or "0").ljust(9, "0"))
+    nanoseconds = (moment - _EPOCH) // timedelta(seconds=1) * NANOSECONDS + int((fraction or "0").ljust(9, "0"))
     if not 0 <= nanoseconds <= MAXIMUM_NS:
         raise ValueError("must lie between 1970 and 2262")
     return nanoseconds

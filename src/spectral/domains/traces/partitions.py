@@ -20,7 +20,5 @@ async def make_partitions(database: Database) -> int:
         return 0
     today = utc_now().date()
     async with database.transaction() as session:
-        made = await session.execute(
-            sa.select(sa.func.spectral_make_span_partitions(today - RETENTION, today + AHEAD))
-        )
+        made = await session.execute(sa.select(sa.func.spectral_make_span_partitions(today - RETENTION, today + AHEAD)))
         return int(made.scalar_one())

@@ -12,7 +12,9 @@ from spectral.platform.shared.money import UsdAmount
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
 
 Hex = Annotated[
-    str, BeforeValidator(lambda value: value.hex() if isinstance(value, bytes) else value), Field(examples=["5b8aa5a2d2c872e8"])
+    str,
+    BeforeValidator(lambda value: value.hex() if isinstance(value, bytes) else value),
+    Field(examples=["5b8aa5a2d2c872e8"]),
 ]
 """An OTLP id: bytes in the store, lower-case hexadecimal in JSON."""
 

@@ -52,9 +52,7 @@ REMOVE_USAGE = (
     + " AND ".join(f"{name} = ?" for name in UsageKey._fields)
 )
 SELECT_TRACES = f"SELECT {listed(COLUMNS['trace'])} FROM trace WHERE workspace_id = ? AND trace_id IN "  # noqa: S608
-SELECT_SPANS = (
-    f"SELECT {listed(COLUMNS['span'])} FROM span WHERE workspace_id = ? AND (trace_id, span_id) IN "  # noqa: S608
-)
+SELECT_SPANS = f"SELECT {listed(COLUMNS['span'])} FROM span WHERE workspace_id = ? AND (trace_id, span_id) IN "  # noqa: S608
 SELECT_CHUNKS = "SELECT payload, codec FROM span_chunk WHERE workspace_id = ? AND trace_id = ?"
 
 

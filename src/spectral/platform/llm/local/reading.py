@@ -23,7 +23,9 @@ from dataclasses import dataclass
 from spectral.platform.llm.calls import ModelMessage
 
 _BULLET = r"(?:[-*\u2022]|\d{1,3}[.)])"
-_LABEL_LINE = re.compile(rf"^\s*{_BULLET}\s+[`\"'*]{{0,3}}(?P<label>\w[\w ./-]{{0,63}}?)[`\"'*]{{0,3}}\s*:(?P<words>.*)$")
+_LABEL_LINE = re.compile(
+    rf"^\s*{_BULLET}\s+[`\"'*]{{0,3}}(?P<label>\w[\w ./-]{{0,63}}?)[`\"'*]{{0,3}}\s*:(?P<words>.*)$"
+)
 _BARE_LABEL = re.compile(rf"^\s*{_BULLET}\s+[`\"'*]{{0,3}}(?P<label>\w[\w./-]{{0,63}})[`\"'*]{{0,3}}\s*$")
 _COUNTER = re.compile(r"\b(?:but not|except)\b([^;.]*)", re.IGNORECASE)
 _EXAMPLE_LINE = re.compile(r"^\s*(?P<kind>Input|Output)\s*:(?P<text>.*)$", re.IGNORECASE)

@@ -1,0 +1,72 @@
+"""What was sent for a span, out of its chunk."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from spectral.domains.traces.chunks import RawSpan, winners
+from spectral.domains.traces.mapping import SpanMapper, attributes_of
+from spectral.domains.traces.preview import parse_content
+from spectral.domains.traces.vocabulary import MappedSpan
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEvent:
+    """An event of a span; `time` in nanoseconds."""
+
+    time: int
+    name: str
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLink:
+    """A link of a span."""
+
+    trace_id: bytes
+    span_id: bytes
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanBody:
+    """Everything of a span that its row does not hold. `input` and `output`: JSON text is parsed."""
+
+    attributes: dict[str, Any]
+    events: list[SpanEvent]
+    links: list[SpanLink]
+    status_message: str
+    resource: dict[str, Any]
+    scope_name: str
+    scope_version: str
+    scope_attributes: dict[str, Any]
+    input: Any
+    output: Any
+
+
+def span_bodies(
+    chunks: Iterable[tuple[bytes, int]], wanted: frozenset[bytes], mapper: SpanMapper
+) -> dict[bytes, SpanBody]:
+    """The bodies of the wanted spans by span id, from the chunks (payload, codec) of their trace."""
+    return {
+        span_id: _body(mapped, raw) for span_id, (mapped, raw) in winners(chunks, mapper).items() if span_id in wanted
+    }
+
+
+def _body(mapped: MappedSpan, raw: RawSpan) -> SpanBody:
+    span, scope = raw.span, raw.scope
+    return SpanBody(
+        attributes=attributes_of(span.attributes),
+        events=[
+            SpanEvent(min(event.time_unix_nano, 2**63 - 1), event.name, attributes_of(event.attributes))
+            for event in span.events
+        ],
+        links=[SpanLink(link.trace_id, link.span_id, attributes_of(link.attributes)) for link in span.links],
+        status_message=span.status.message,
+        resource=attributes_of(raw.resource.attributes) if raw.resource is not None else {},
+        scope_name=scope.name if scope is not None else "",
+        scope_version=scope.version if scope is not None else "",
+        scope_attributes=attributes_of(scope.attributes) if scope is not None else {},
+        input=parse_content(mapped.input),
+        output=parse_content(mapped.output),
+    )
