@@ -9,7 +9,6 @@ from litestar import Litestar, Request
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
-from litestar.openapi.config import OpenAPIConfig
 from litestar.types import ControllerRouterHandler
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,8 +22,15 @@ from spectral.domains.agents.controller import (
 from spectral.domains.auth.controller import AuthController, read_signing_keys
 from spectral.domains.auth.passwords import Passwords
 from spectral.domains.auth.service import AccessTokenVerifier, AuthService, Lifetimes
+from spectral.domains.evaluations.controller import ObjectiveController, RubricController
 from spectral.domains.keys.controller import ApiKeyController
 from spectral.domains.keys.service import ApiKeyVerifier, Peppers
+from spectral.domains.operations.controller import OperationsController
+from spectral.domains.samples.controller import SampleController
+from spectral.domains.traces.answers import OTLP_PREFIX, otlp_problem_renderer
+from spectral.domains.traces.controller import FeedbackController, OtlpController, TraceController
+from spectral.domains.traces.ingestion import IngestionLimits, TraceIngestor
+from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.workspaces.controller import WorkspaceController
 from spectral.platform.access.authentication import AuthenticationMiddleware, Authenticator
 from spectral.platform.access.guards import principal_of
@@ -32,6 +38,8 @@ from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.migrations import head_revision
 from spectral.platform.db.session import Database
 from spectral.platform.db.unit_of_work import RequestTransaction, UnitOfWork
+from spectral.platform.docs.document import openapi_config
+from spectral.platform.docs.pages import docs_routes
 from spectral.platform.engine.engine import Engine
 from spectral.platform.health import DatabaseCheck, EngineCheck, Health, HealthController
 from spectral.platform.idempotency import IdempotencyMiddleware
@@ -59,6 +67,13 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     AgentController,
     AgentTemplateController,
     AgentInvocationController,
+    OperationsController,
+    SampleController,
+    OtlpController,
+    TraceController,
+    FeedbackController,
+    RubricController,
+    ObjectiveController,
 )
 
 
@@ -84,7 +99,9 @@ def create_app(settings: Settings) -> Litestar:
     engine = Engine(database, executes=settings.engine_executes)
     database_check = DatabaseCheck(database, head_revision())
     health = Health(__version__, {"database": database_check, "engine": EngineCheck(engine)})
-    renderer = ProblemRenderer()
+    renderer = ProblemRenderer({OTLP_PREFIX: otlp_problem_renderer})
+    span_mapper = SpanMapper()
+    trace_ingestor = TraceIngestor(database, span_mapper, IngestionLimits(body_bytes=settings.otlp_body_limit_bytes))
     values = {
         "settings": settings,
         "database": database,
@@ -94,6 +111,8 @@ def create_app(settings: Settings) -> Litestar:
         "authenticator": authenticator,
         "health": health,
         "engine": engine,
+        "span_mapper": span_mapper,
+        "trace_ingestor": trace_ingestor,
         "door": ModelDoor([LocalProvider()]),
     }
 
@@ -103,17 +122,19 @@ def create_app(settings: Settings) -> Litestar:
         starting = asyncio.create_task(_start_when_current(engine, database_check))
         # A current schema is the rule: then the engine runs before the first request.
         await asyncio.wait({starting}, timeout=START_PATIENCE_S)
+        await trace_ingestor.start()
         try:
             yield
         finally:
             starting.cancel()
             with suppress(asyncio.CancelledError):
                 await starting
+            await trace_ingestor.stop()
             await engine.stop()
             await database.close()
 
     app = Litestar(
-        route_handlers=list(CONTROLLERS),
+        route_handlers=[*CONTROLLERS, *docs_routes()],
         dependencies={
             "session": Provide(provide_session, sync_to_thread=False),
             "access": Provide(provide_access, sync_to_thread=False),
@@ -133,7 +154,7 @@ def create_app(settings: Settings) -> Litestar:
         ],
         exception_handlers={Exception: renderer, HTTPException: renderer, SpectralError: renderer},
         lifespan=[lifespan],
-        openapi_config=OpenAPIConfig(title="Spectral", version=__version__),
+        openapi_config=openapi_config(__version__),
         request_max_body_size=settings.request_body_limit_bytes,
         logging_config=None,
         signature_types=[AsyncSession, WorkspaceAccess],
@@ -151,7 +172,7 @@ def from_environment() -> Litestar:
 
 async def _start_when_current(engine: Engine, database: DatabaseCheck) -> None:
     """Until somebody has migrated the database there is nothing for the engine to work on."""
-    while (await database.check()).status != "ok":
+    while (await database.check()).status != "ok":  # noqa: ASYNC110 - another process migrates; nobody can tell us
         await asyncio.sleep(SCHEMA_POLL_S)
     await engine.start()
 

@@ -26,6 +26,7 @@ from spectral.domains.workspaces.service import WorkspaceService
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.migrations import head_revision, migrate
 from spectral.platform.db.session import Database
+from spectral.platform.docs.document import openapi_document
 from spectral.platform.logs import configure_logs
 from spectral.platform.shared.errors import SpectralError
 from spectral.platform.shared.tokens import TokenSigner
@@ -103,7 +104,7 @@ def migrate_command() -> None:
 def openapi(output: Path | None) -> None:
     """Print the OpenAPI document, keys sorted."""
     settings = settings_or_exit().model_copy(update={"engine_executes": False})
-    document = json.dumps(create_app(settings).openapi_schema.to_schema(), indent=2, sort_keys=True) + "\n"
+    document = json.dumps(openapi_document(create_app(settings)), indent=2, sort_keys=True) + "\n"
     if output is None:
         click.echo(document, nl=False)
     else:

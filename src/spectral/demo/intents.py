@@ -18,23 +18,34 @@ INTENTS: Final[dict[str, Aspects]] = {
             "Could you check the delivery date of order {order}? [I am away from {day}|We leave on {day}].",
         ),
         "stuck_tracking": (
-            "The tracking page has [shown the same status|not moved|been stuck] since {day}, it [just|only] says "
-            "[sorting centre|hub|in transit].",
+            (
+                "The tracking page has [shown the same status|not moved|been stuck] since {day}, it [just|only] says "
+                "[sorting centre|hub|in transit]."
+            ),
             "The {carrier} link shows no [scan|movement|update] for {days} days [now|already].",
-            "Tracking number for the {product} [is not recognised|gives no result] on the {carrier} site, [any news|has "
-            "it left the depot]?",
+            (
+                "Tracking number for the {product} [is not recognised|gives no result] on the {carrier} site, [any "
+                "news|has it left the depot]?"
+            ),
             "My shipment seems to be [sitting|stuck] at the {carrier} depot in {town} [since {day}|for {days} days].",
         ),
         "slipped_date": (
-            "The dispatch mail promised {day}, [that day came and went|nothing turned up] and the estimate keeps "
-            "[slipping|moving].",
+            (
+                "The dispatch mail promised {day}, [that day came and went|nothing turned up] and the estimate keeps "
+                "[slipping|moving]."
+            ),
             "The van was supposed to come {ago}, I [waited in all day|took the day off] and nobody [rang|showed up].",
-            "Your mail said express and {days} days, we are well past that. [What is the new estimate|How much longer]?",
+            (
+                "Your mail said express and {days} days, we are well past that. [What is the new estimate|How much "
+                "longer]?"
+            ),
             "The courier [postponed|rescheduled] the {product} for the third time, is there a realistic day?",
         ),
         "backorder": (
-            "The {product} has been on backorder [for weeks|since {day}]. When does it [come back in stock|leave the "
-            "warehouse]?",
+            (
+                "The {product} has been on backorder [for weeks|since {day}]. When does it [come back in stock|leave "
+                "the warehouse]?"
+            ),
             "I preordered the {product}, the release was {ago}. [Has mine shipped yet|Is mine packed yet]?",
             "Order {order} still says 'awaiting stock', is there a date from the [supplier|warehouse]?",
             "Part of my order is out of stock. Will the [rest|other half] be [shipped|sent] separately, and when?",
@@ -82,7 +93,10 @@ INTENTS: Final[dict[str, Aspects]] = {
         "blemish": (
             "Brand new {product} and there is a [scratch|long scratch|crack] across the {part}.",
             "Took it out of the wrapping: a [hole|tear] near the {part}, the seam is open.",
-            "The {part} of the brand new {product} has a chip and the paint is [flaking|scuffed] straight out of the wrapping.",
+            (
+                "The {part} of the brand new {product} has a chip and the paint is [flaking|scuffed] straight out of "
+                "the wrapping."
+            ),
             "Unpacked the {product}: [glue marks|stains] and a torn {part}, surely it should not look like this.",
         ),
         "leak": (
@@ -112,7 +126,10 @@ INTENTS: Final[dict[str, Aspects]] = {
             "I count {days} pieces, the listing promises {more}. [A bag|One bundle] must have been forgotten.",
         ),
         "strangers_parcel": (
-            "The packing slip carries the name {person}, so [a stranger's|somebody else's] {other_product} ended up here.",
+            (
+                "The packing slip carries the name {person}, so [a stranger's|somebody else's] {other_product} ended "
+                "up here."
+            ),
             "Looks like two labels were swapped, I have the {other_product} of a customer in {town}.",
             "In the box: a {other_product} and a slip for somebody called {person}. Mine presumably went to them.",
             "Got somebody else's things, a {other_product} among them. How do we swap?",
@@ -126,8 +143,14 @@ INTENTS: Final[dict[str, Aspects]] = {
             "Please tell me how to return [an unused|a] {product}.",
         ),
         "poor_fit": (
-            "The {product} is too [tight|short|narrow] [around the shoulders|at the toes|for me], a size up does not exist.",
-            "It pinches [at the heel|at the waist], I tried it on indoors only and would rather [hand it back|not keep it].",
+            (
+                "The {product} is too [tight|short|narrow] [around the shoulders|at the toes|for me], a size up does "
+                "not exist."
+            ),
+            (
+                "It pinches [at the heel|at the waist], I tried it on indoors only and would rather [hand it "
+                "back|not keep it]."
+            ),
             "Runs far too [large|wide], {size} fits like a tent. Can I swap it for a {other_size}?",
             "The {product} looked [great|good] on the site, on me it does not sit well. Not keeping it.",
         ),
@@ -167,7 +190,10 @@ INTENTS: Final[dict[str, Aspects]] = {
             "You issued store credit, I asked for the money on my [card|bank account].",
             "Instead of my money I got a voucher code over {amount}. Please reverse it and transfer the sum.",
             "I do not want credit points for the {product} that I [sent|gave] back, I want a transfer.",
-            "The voucher you gave me for the {product} I returned {ago} is not what the law says, reimburse me properly.",
+            (
+                "The voucher you gave me for the {product} I returned {ago} is not what the law says, reimburse me "
+                "properly."
+            ),
         ),
     },
     "billing_error": {
@@ -402,4 +428,4 @@ CLAIMS: Final[dict[str, tuple[str, ...]]] = {
         "Surely the warranty covers that.",
     ),
 }
-"""What people ask for in plain words; it follows the sentence of the aspect in some tickets, and is missing in others."""
+"""What people ask for in plain words: it follows the sentence of the aspect in some tickets only."""

@@ -3,14 +3,49 @@
 from typing import Final
 
 PRODUCTS: Final = (
-    "rain jacket", "trekking tent", "sleeping bag", "hiking boots", "headlamp", "camping stove", "backpack", "down jacket",
-    "trail shoes", "softshell trousers", "insulated bottle", "sleeping mat", "climbing harness", "gas lantern",
-    "merino shirt", "trekking poles", "dry bag", "hammock", "water filter", "bike pannier", "ski goggles", "fleece",
-)  # fmt: skip
+    "rain jacket",
+    "trekking tent",
+    "sleeping bag",
+    "hiking boots",
+    "headlamp",
+    "camping stove",
+    "backpack",
+    "down jacket",
+    "trail shoes",
+    "softshell trousers",
+    "insulated bottle",
+    "sleeping mat",
+    "climbing harness",
+    "gas lantern",
+    "merino shirt",
+    "trekking poles",
+    "dry bag",
+    "hammock",
+    "water filter",
+    "bike pannier",
+    "ski goggles",
+    "fleece",
+)
 PARTS: Final = (
-    "buckle", "zip", "handle", "strap", "valve", "hinge", "lid", "pole", "hood", "clip", "frame", "lens", "burner", "heel",
-    "pocket", "cord", "switch", "rim",
-)  # fmt: skip
+    "buckle",
+    "zip",
+    "handle",
+    "strap",
+    "valve",
+    "hinge",
+    "lid",
+    "pole",
+    "hood",
+    "clip",
+    "frame",
+    "lens",
+    "burner",
+    "heel",
+    "pocket",
+    "cord",
+    "switch",
+    "rim",
+)
 COLOURS: Final = ("green", "blue", "black", "orange", "grey", "red", "olive", "yellow", "sand")
 SIZES: Final = ("S", "M", "L", "XL", "38", "40", "42", "44")
 CARRIERS: Final = ("Norpost", "Parcelane", "SwiftVan", "Bergline", "Quickhaul")
@@ -26,27 +61,69 @@ TOWNS: Final = (
     "Sandhurst Bay",
 )
 PEOPLE: Final = (
-    "Ingrid Vale", "Tomas Brandt", "Noor Haddad", "Lena Fischer", "Piotr Zielny", "Maya Okafor", "Jon Aske", "Carla Ruiz",
-    "Samir Petit", "Alba Conti", "Owen Price", "Yuki Mori",
-)  # fmt: skip
+    "Ingrid Vale",
+    "Tomas Brandt",
+    "Noor Haddad",
+    "Lena Fischer",
+    "Piotr Zielny",
+    "Maya Okafor",
+    "Jon Aske",
+    "Carla Ruiz",
+    "Samir Petit",
+    "Alba Conti",
+    "Owen Price",
+    "Yuki Mori",
+)
 RELATIVES: Final = ("my sister", "my father", "my wife", "my husband", "a friend", "my daughter", "my brother")
 DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 TIMES_AGO: Final = (
-    "two days ago", "last week", "ten days ago", "a month ago", "on Monday", "three weeks ago", "the day before yesterday",
-    "at the start of the month", "five days ago", "last Friday",
-)  # fmt: skip
+    "two days ago",
+    "last week",
+    "ten days ago",
+    "a month ago",
+    "on Monday",
+    "three weeks ago",
+    "the day before yesterday",
+    "at the start of the month",
+    "five days ago",
+    "last Friday",
+)
 WALLETS: Final = ("PayPal", "Klarna", "Apple Pay", "Google Pay")
 CODES: Final = ("TRAIL10", "SPRING15", "HELLO5", "SUMMIT20", "WINTER25")
 CHANNELS: Final = ("email", "chat", "form")
 
 OPENINGS: Final = (
-    "Hello,", "Hi there,", "Good morning,", "Dear team,", "Hi,", "Hello Halden team,", "Good evening,", "",
-    "", "", "", "To whom it may concern,", "Hey,",
-)  # fmt: skip
+    "Hello,",
+    "Hi there,",
+    "Good morning,",
+    "Dear team,",
+    "Hi,",
+    "Hello Halden team,",
+    "Good evening,",
+    "",
+    "",
+    "",
+    "",
+    "To whom it may concern,",
+    "Hey,",
+)
 CLOSINGS: Final = (
-    "Thanks, {person}", "Thank you!", "Best regards, {person}", "Please get back to me.", "Looking forward to your answer.",
-    "Cheers", "Many thanks in advance.", "{person}", "", "", "", "", "", "Order {order}.", "Customer since {year}.",
-)  # fmt: skip
+    "Thanks, {person}",
+    "Thank you!",
+    "Best regards, {person}",
+    "Please get back to me.",
+    "Looking forward to your answer.",
+    "Cheers",
+    "Many thanks in advance.",
+    "{person}",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "Order {order}.",
+    "Customer since {year}.",
+)
 CONTEXTS: Final = (
     "I ordered the {product} {ago}.",
     "Order {order}, {product}, paid with {wallet}.",

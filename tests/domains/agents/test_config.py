@@ -126,7 +126,7 @@ def test_one_of_several_prompts_is_the_one_that_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    "members,pointer",
+    ("members", "pointer"),
     [
         ({"prompts": {}}, "/prompts"),
         ({"prompts": {"bad name": {"messages": [{"role": "user", "content": "x"}]}}}, "/prompts/bad name"),
@@ -167,7 +167,7 @@ def test_what_is_no_document_at_all_is_refused(raw: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "knob,pointer,words",
+    ("knob", "pointer", "words"),
     [
         ({"pointer": "model", "kind": "text"}, "pointer", "not a JSON pointer"),
         ({"pointer": "/nothing", "kind": "text"}, "pointer", "names nothing in the document"),
@@ -239,7 +239,7 @@ def test_listed_places_change_and_nothing_else_does() -> None:
 
 
 @pytest.mark.parametrize(
-    "pointer,value,words",
+    ("pointer", "value", "words"),
     [
         ("/prompts/main/messages/1/content", "{{text}}", "the search space does not list it"),
         ("/custom", {}, "the search space does not list it"),

@@ -31,7 +31,7 @@ RFC: dict[str, JsonValue] = {
 
 
 @pytest.mark.parametrize(
-    "pointer,expected",
+    ("pointer", "expected"),
     [
         ("", RFC),
         ("/foo", ["bar", "baz"]),

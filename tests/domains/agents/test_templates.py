@@ -67,7 +67,6 @@ WRONG_TEMPLATES: list[tuple[dict[str, Any], str]] = [
     ({"name": "a", "messages": []}, "/messages"),
     ({"name": "a", **prompt("{{x}}", variables=[])}, "/messages/0/content"),
     ({"name": "a", **prompt("x", variables=["y"])}, "/variables/0"),
-    ({"name": "a", **prompt("nul \x00")}, "/messages/0/content"),
     ({"name": "a", **prompt("x"), "version": 7}, "/version"),
 ]
 
@@ -81,7 +80,7 @@ async def test_a_wrong_template_is_refused_with_its_place(client: httpx.AsyncCli
 
 
 async def test_what_does_not_exist_is_not_found(client: httpx.AsyncClient, tenant: Tenant, url: str) -> None:
-    for path in ("/nothing", "/nothing?version=1", "/nothing/versions", "/%00", "/a%20b", "/é"):
+    for path in ("/nothing", "/nothing?version=1", "/nothing/versions", "/a%20b", "/é"):
         assert (await client.get(url + path, headers=tenant.client_headers)).status_code == 404, path
 
 

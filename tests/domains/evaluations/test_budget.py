@@ -63,7 +63,11 @@ def test_what_a_journal_knows_is_charged_once() -> None:
         Budget(-1)
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 300), st.sampled_from(["settle", "unknown", "release", "open"]))))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 300), st.sampled_from(["settle", "unknown", "release", "open"]))
+    )
+)
 def test_spent_and_reserved_never_exceed_the_maximum(calls: list[tuple[int, int, str]]) -> None:
     budget = Budget(20, 1000)
     for evaluations, ceiling, end in calls:

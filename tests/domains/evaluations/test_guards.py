@@ -16,7 +16,12 @@ GUARD: TypeAdapter[Guard] = TypeAdapter(Guard)
 
 
 def item(
-    total: float | None = 1.0, *, cost: int | None = 100, latency: float = 10.0, error: str | None = None, d: float = 1.0
+    total: float | None = 1.0,
+    *,
+    cost: int | None = 100,
+    latency: float = 10.0,
+    error: str | None = None,
+    d: float = 1.0,
 ) -> MeasuredExample:
     return MeasuredExample(total, {"d": DimensionScore(d, "", "")}, error, latency, cost)
 

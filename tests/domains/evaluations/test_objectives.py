@@ -43,7 +43,12 @@ def test_terms_are_weighted_and_a_term_at_its_scale_is_worth_one_half() -> None:
 
 
 @given(
-    st.floats(0, 1), st.integers(0, 10**12), st.floats(0, 1e9), st.floats(0, 1), st.integers(0, 10**12), st.floats(0, 1e9)
+    st.floats(0, 1),
+    st.integers(0, 10**12),
+    st.floats(0, 1e9),
+    st.floats(0, 1),
+    st.integers(0, 10**12),
+    st.floats(0, 1e9),
 )
 def test_better_in_everything_is_never_worse(
     total: float, cost: int, latency: float, total_up: float, cost_up: int, latency_up: float
@@ -98,7 +103,9 @@ def test_an_objective_survives_storing() -> None:
 
 
 def test_a_preview_counts_what_is_missing_and_shows_money_in_dollars() -> None:
-    spec = objective(guards=[{"kind": "cost", "max_ratio": 1.5}, {"kind": "dimension", "dimension": "d", "minimum": 0.5}])
+    spec = objective(
+        guards=[{"kind": "cost", "max_ratio": 1.5}, {"kind": "dimension", "dimension": "d", "minimum": 0.5}]
+    )
     preview = preview_objective(
         spec,
         [

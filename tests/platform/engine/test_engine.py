@@ -424,6 +424,18 @@ async def test_what_makes_no_sense_is_refused(place: Any, make_engine: MakeEngin
     assert (await engine.health()).executors == 1
 
 
+async def test_a_start_that_nobody_waits_for_is_ended_by_stop(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    starting = asyncio.create_task(engine.start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.wait({starting})
+    await engine.stop()
+    another = make_engine()
+    await another.start()
+    assert (await another.health()).executors == 1
+
+
 @pytest.mark.databases("postgresql")
 async def test_the_policy_shows_work_to_its_workspace_and_to_the_engine_only(
     place: Any, other_place: Any, make_engine: MakeEngine, database: Database

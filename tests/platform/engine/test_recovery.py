@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 
 from spectral.platform.audit import AuditEntry
@@ -91,6 +92,7 @@ async def written(database: Database, place: Any) -> list[tuple[str, str]]:
         return [(row.actor, row.action) for row in rows]
 
 
+@pytest.mark.slow
 async def test_work_of_a_killed_and_of_a_frozen_process_is_finished_by_another(
     settings: Settings, database: Database, place: Any, make_engine: MakeEngine
 ) -> None:

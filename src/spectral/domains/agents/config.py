@@ -7,7 +7,6 @@ import copy
 import difflib
 import hashlib
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,15 +36,8 @@ MAXIMUM_TEXT = 100_000
 LONG_TEXT = 80
 """From this many characters on (or with a line break) a changed text is also shown as a unified diff."""
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """The name of a prompt or template: letters, digits, `_`, `.`, `-`; 64 characters at most."""
-
-
-def is_name(text: str) -> bool:
-    """Whether a prompt or template may be called so."""
-    return re.fullmatch(NAME_PATTERN, text) is not None
 
 
 class _Part(BaseModel):

@@ -139,7 +139,7 @@ class AgentController(Controller):
         page: Page,
         archived: Annotated[bool, QueryParameter(description="the archived agents instead of the others")] = False,  # noqa: FBT002
         name: Annotated[
-            str | None, QueryParameter(pattern=r"^[^\x00]{1,200}$", description="the agent of exactly this name")
+            str | None, QueryParameter(max_length=200, description="the agent of exactly this name")
         ] = None,
         sort: AgentOrder = "-created_at",
     ) -> Collection[AgentOut]:

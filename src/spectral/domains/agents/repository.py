@@ -7,7 +7,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import defer
 
-from spectral.domains.agents.config import is_name
 from spectral.domains.agents.models import (
     Agent,
     AgentConfig,
@@ -105,10 +104,8 @@ class TemplateRepository(WorkspaceRepository[AgentTemplate]):
     kind = "Template"
 
     async def named(self, agent_id: UUID, name: str) -> AgentTemplate:
-        """Raises NotFoundError, also for what could not be the name of any template."""
-        template = None
-        if is_name(name):
-            template = await self.find(AgentTemplate.agent_id == agent_id, AgentTemplate.name == name)
+        """Raises NotFoundError."""
+        template = await self.find(AgentTemplate.agent_id == agent_id, AgentTemplate.name == name)
         if template is None:
             raise NotFoundError(self.kind, name)
         return template

@@ -6,15 +6,15 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model_validator
 
 from spectral.domains.agents.config import ConfigDocument, Name, PromptMessage, PromptTemplate
-from spectral.domains.agents.json_values import STORABLE, StorableJson
+from spectral.domains.agents.json_values import StorableJson
 from spectral.domains.agents.repository import MAXIMUM_VERSION
 from spectral.domains.agents.runtime import PROMPT
 from spectral.domains.agents.service import PRODUCTION
 from spectral.platform.shared.money import UsdAmount
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
 
-AgentName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE]
-LongText = Annotated[str, StringConstraints(max_length=2000), STORABLE]
+AgentName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+LongText = Annotated[str, StringConstraints(max_length=2000)]
 Environment = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$"),

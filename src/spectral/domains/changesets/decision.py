@@ -48,6 +48,8 @@ class Reason(StrEnum):
     MISSING = "too_many_missing"
     TOO_FEW = "too_few_pairs"
     EXECUTION_FAILED = "execution_failed"
+    CANCELLED = "cancelled"
+    REPLICA = "replica"
 
 
 class GuardStatus(StrEnum):
@@ -135,6 +137,7 @@ def decide(
     alpha: float,
     minimum_effect: float = 0.01,
     guards: Sequence[GuardSeries] = (),
+    guard_groups: Sequence[str | None] | None = None,
     identical: bool = False,
     next_stage_items: int | None = None,
     seed: int,
@@ -148,12 +151,14 @@ def decide(
        p <= alpha, and every guard's slack has a lower bound of at least 0 at 1-alpha (non-inferiority).
     4. Otherwise inconclusive with n_more: the next planned stage, else the size of a fresh holdout that would decide
        with 80 % power if the estimate were the truth.
-    alpha: what the ledger gives this look, two-sided. next_stage_items: what the plan's next stage would add.
+    alpha: what the ledger gives this look, two-sided. guard_groups: of the pairs that the guards were made from, where
+    these are not the items of `arms` (several repeats of an item). next_stage_items: what the next stage would add.
     """
     before, after = _scores(arms.champion), _scores(arms.challenger)
     items = before.size
     complete = ~(np.isnan(before) | np.isnan(after))
     groups = [group for group, kept in zip(arms.groups, complete, strict=True) if kept]
+    of_pairs = arms.groups if guard_groups is None else guard_groups
     missing = (int(np.isnan(before).sum()), int(np.isnan(after).sum()))
     effect = reported = p_value = None
     deviation = math.inf
@@ -165,7 +170,7 @@ def decide(
         p_value = sign_flip_p(champion, challenger, groups, seed=seed)
         deviation = deviation_per_unit(champion, challenger, groups)
         outcomes = tuple(
-            judge_guard(guard, arms.groups, alpha=alpha, guards=len(guards), seed=seed + 1 + index)
+            judge_guard(guard, of_pairs, alpha=alpha, guards=len(guards), seed=seed + 1 + index)
             for index, guard in enumerate(guards)
         )
     seen = _Evidence(

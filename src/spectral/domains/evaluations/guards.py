@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from spectral.domains.evaluations.unions import UNTAGGED
+
 FloatArray = npt.NDArray[np.float64]
 Statistic = Literal["mean", "p95"]
 
@@ -87,7 +89,9 @@ class ErrorRateGuard(_Guard):
         return "error_rate"
 
 
-Guard = Annotated[LatencyGuard | CostGuard | DimensionGuard | ErrorRateGuard, Field(discriminator="kind")]
+Guard = Annotated[
+    Annotated[LatencyGuard | CostGuard | DimensionGuard | ErrorRateGuard, Field(discriminator="kind")], UNTAGGED
+]
 
 
 class ScoredDimension(Protocol):

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spectral.domains.evaluations.guards import Guard, guarded_dimensions
 from spectral.domains.evaluations.scorers.base import UsdOption
+from spectral.domains.evaluations.unions import UNTAGGED
 
 DEFAULT_MINIMUM_EFFECT = 0.01
 
@@ -53,7 +54,7 @@ class LatencyTerm(_Term):
     scale_ms: float = Field(gt=0, le=1e9)
 
 
-Term = Annotated[RubricTerm | CostTerm | LatencyTerm, Field(discriminator="source")]
+Term = Annotated[Annotated[RubricTerm | CostTerm | LatencyTerm, Field(discriminator="source")], UNTAGGED]
 
 
 class ObjectiveSpec(BaseModel):

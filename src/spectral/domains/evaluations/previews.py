@@ -12,8 +12,6 @@ from spectral.domains.evaluations.scorers.base import ScoredCase
 from spectral.domains.evaluations.scoring import DimensionScore, ItemScore, RubricSpec, score_item
 from spectral.platform.shared.money import NANO_PER_USD
 
-PREVIEW_SECONDS = 10.0
-
 
 @dataclass(frozen=True, slots=True)
 class ExampleFault:
@@ -129,7 +127,7 @@ class ObjectivePreview:
         return sum(self.differences) / len(self.differences) if self.differences else None
 
 
-def score_examples(rubric: RubricSpec, examples: Sequence[Example], *, seconds: float = PREVIEW_SECONDS) -> Scores:
+def score_examples(rubric: RubricSpec, examples: Sequence[Example], *, seconds: float) -> Scores:
     """Every example scored. Raises PreviewTooSlowError (400) once it has taken longer than `seconds`."""
     started = time.monotonic()
     cases: list[ItemScore] = []

@@ -31,6 +31,7 @@ from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.pagination import Page
 
 SHOWN_NAMES = 3
+PREVIEW_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +255,7 @@ class PreviewService:
 
     async def preview_rubric(self, rubric: RubricSpec, examples: Sequence[Example]) -> Scores:
         """What a rubric that need not be saved makes of the examples. Raises PreviewTooSlowError (400)."""
-        return await asyncio.to_thread(score_examples, rubric, examples)
+        return await asyncio.to_thread(score_examples, rubric, examples, seconds=PREVIEW_SECONDS)
 
     async def score_with(self, rubric_id: UUID, version: int | None, examples: Sequence[Example]) -> Scores:
         """What a stored rubric makes of the examples.

@@ -54,7 +54,7 @@ class _Refusals:
     def raise_any(self) -> None:
         if self._count:
             raise ImportRefusedError(
-                f"The file was refused and nothing was imported: {self._count} errors, the first {len(self._errors)} named",
+                f"The file was refused and nothing was imported; {self._count} errors, {len(self._errors)} named",
                 self._errors,
             )
 

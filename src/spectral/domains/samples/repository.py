@@ -68,13 +68,13 @@ class SampleItemRepository(WorkspaceRepository[SampleItem]):
 
     async def of_split(self, set_id: UUID, split: Split) -> list[SampleItem]:
         """The items of a split by content, so in the same order on every database."""
-        return await self.list(
+        return await self.find_all(
             SampleItem.set_id == set_id, SampleItem.split == split, order_by=(SampleItem.fingerprint,)
         )
 
     async def waiting(self, set_id: UUID) -> list[SampleItem]:
         """The items of the holdout split that no holdout has frozen."""
-        return await self.list(
+        return await self.find_all(
             SampleItem.set_id == set_id,
             SampleItem.split == Split.HOLDOUT,
             SampleItem.holdout_id.is_(None),
@@ -83,7 +83,7 @@ class SampleItemRepository(WorkspaceRepository[SampleItem]):
 
     async def of_holdout(self, holdout_id: UUID) -> list[SampleItem]:
         """The items that a holdout has frozen, by content."""
-        return await self.list(SampleItem.holdout_id == holdout_id, order_by=(SampleItem.fingerprint,))
+        return await self.find_all(SampleItem.holdout_id == holdout_id, order_by=(SampleItem.fingerprint,))
 
     async def freeze(self, holdout: Holdout) -> int:
         """Bind every waiting item of the holdout's set to it; answers how many."""
@@ -113,7 +113,7 @@ class HoldoutRepository(WorkspaceRepository[Holdout]):
 
     async def current(self, set_ids: Sequence[UUID]) -> dict[UUID, Holdout]:
         """The current holdout of each set that has one."""
-        found = await self.list(Holdout.set_id.in_(set_ids), Holdout.retired_at.is_(None))
+        found = await self.find_all(Holdout.set_id.in_(set_ids), Holdout.retired_at.is_(None))
         return {holdout.set_id: holdout for holdout in found}
 
     async def count_look(self, holdout_id: UUID) -> bool:

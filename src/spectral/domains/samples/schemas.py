@@ -13,6 +13,7 @@ from spectral.domains.samples.splitting import Split
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
 
 SKIPPED_SHOWN = 100
+GROUP_BY = ("session_id", "conversation_id", "user_id", "customer_id")
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Description = Annotated[str, StringConstraints(max_length=2000)]
@@ -51,12 +52,7 @@ class SampleSetIn(WireIn):
     description: Description | None = None
     seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
     shares: SharesIn = SharesIn()
-    group_by: Annotated[list[MetadataKey], Field(max_length=10)] = [
-        "session_id",
-        "conversation_id",
-        "user_id",
-        "customer_id",
-    ]
+    group_by: Annotated[list[MetadataKey], Field(max_length=10, default_factory=lambda: list(GROUP_BY))]
 
     def as_new_set(self) -> NewSet:
         """What the service creates."""
@@ -149,7 +145,7 @@ class SampleIn(WireIn):
 
     input: JsonValue
     expected: JsonValue = None
-    metadata: Annotated[dict[str, JsonValue], Field(max_length=MAXIMUM_METADATA_MEMBERS)] = {}
+    metadata: Annotated[dict[str, JsonValue], Field(max_length=MAXIMUM_METADATA_MEMBERS, default_factory=dict)]
     source_trace_id: TraceId | None = None
 
 

@@ -142,8 +142,9 @@ class SampleService:
         return await self._items.of_set(set_id, item_id)
 
     async def add_item(self, set_id: UUID, draft: Draft) -> SampleItem:
-        """One more item, in the split that is its place. Raises NotFoundError, DuplicateSampleError,
-        BridgingSampleError, SampleSetFullError.
+        """One more item, in the split that is its place.
+
+        Raises NotFoundError, DuplicateSampleError, BridgingSampleError, SampleSetFullError.
         """
         sample_set = await self._sets.lock(set_id)
         (measured,) = measure([draft])

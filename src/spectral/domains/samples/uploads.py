@@ -55,10 +55,10 @@ async def read_upload(request: Request[Any, Any, Any]) -> tuple[str, bytes]:
     if declared in FORMATS:
         return FORMATS[declared], await request.body()
     if declared != FORM:
-        raise UnsupportedMediaTypeError(f"The body must be {', '.join(('application/x-ndjson', 'text/csv', FORM))}")
+        raise UnsupportedMediaTypeError(f"The body must be application/x-ndjson, text/csv or {FORM}")
     form = await request.form()
     parts = form.getall("file", [])
-    if len(form.multi_items()) != 1 or len(parts) != 1 or not isinstance(parts[0], UploadFile):
+    if len(list(form.multi_items())) != 1 or len(parts) != 1 or not isinstance(parts[0], UploadFile):
         raise ImportRefusedError(
             "The form must have one part, a file named `file`", [FieldError("/file", "is required")]
         )

@@ -19,13 +19,6 @@ class BudgetTooSmallError(BusinessRuleViolationError):
     title: ClassVar[str] = "Budget Too Small"
 
 
-class UnpricedModelError(BusinessRuleViolationError):
-    """A budget in US dollars cannot be kept with a model whose price is unknown."""
-
-    slug: ClassVar[str] = "unpriced-model"
-    title: ClassVar[str] = "Unpriced Model"
-
-
 class SamplesChangedError(BusinessRuleViolationError):
     """Items that the scan was measuring were changed or removed: its arms would no longer be comparable."""
 

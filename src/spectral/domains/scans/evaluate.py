@@ -7,10 +7,15 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.agents.config import apply_changes
-from spectral.domains.scans.comparison import ArmSummary, Comparison, choose, compare_all, summarise
-from spectral.domains.scans.models import ScanCandidate
-from spectral.domains.scans.repository import NewEvent, ScanCandidateRepository
+from spectral.domains.changesets.experiments import ArmDraft, ExperimentDraft, ExperimentService
+from spectral.domains.scans.comparison import ArmSummary, Comparison, choose, compare_all, pareto_frontier, summarise
+from spectral.domains.scans.models import Scan, ScanCandidate
+from spectral.domains.scans.repository import NewEvent, ScanCandidateRepository, ScanRepository
+from spectral.domains.scans.states import Phase
 from spectral.domains.scans.work import PhaseResult, ScanWork
+
+ARM = "arm_"
+EFFECT = ("n", "effect", "low", "high", "method", "p_value", "p_adjusted", "wins", "losses", "broken_guards", "beats")
 
 
 async def evaluate(work: ScanWork) -> PhaseResult:
@@ -25,13 +30,15 @@ async def evaluate(work: ScanWork) -> PhaseResult:
     ]
     comparisons = compare_all(work.pinned.objective, champion, measured, seed=work.scan.seed)
     summaries = [summarise(work.pinned.objective, arm) for arm in measured]
+    champion_summary = summarise(work.pinned.objective, champion)
     chosen = choose(comparisons, summaries)
     results = [
         _result(candidate, summary, comparison)
         for candidate, summary, comparison in zip(finalists, summaries, comparisons, strict=True)
     ]
     document: dict[str, Any] = {
-        "champion": asdict(summarise(work.pinned.objective, champion)),
+        "champion": asdict(champion_summary),
+        "champion_on_frontier": 0 in pareto_frontier([champion_summary, *summaries]),
         "finalists": [candidate.ordinal for candidate in finalists],
         "results": results,
         "winner": None if chosen is None else finalists[chosen].ordinal,
@@ -45,8 +52,53 @@ async def evaluate(work: ScanWork) -> PhaseResult:
         for result in results:
             same = (ScanCandidate.scan_id == work.scan.id, ScanCandidate.ordinal == result["ordinal"])
             await repository.execute(repository.update(*same).values(select_result=result))
+        if finalists:
+            experiment = await ExperimentService(session, work.access).record(_experiment(work, document, finalists))
+            document["experiment_id"] = str(experiment.id)
+            scans = ScanRepository(session, work.access)
+            await scans.execute(scans.update(Scan.id == work.scan.id).values(experiment_id=experiment.id))
 
     return PhaseResult(document, events, write)
+
+
+def _experiment(work: ScanWork, document: dict[str, Any], finalists: Sequence[ScanCandidate]) -> ExperimentDraft:
+    """The comparison as change sets keep it: the champion, then the finalists."""
+    scan = work.scan
+    champion = ArmDraft(
+        label="champion",
+        config_hash=scan.base_config_hash,
+        summary=document["champion"],
+        version=scan.base_version,
+        frontier=document["champion_on_frontier"],
+    )
+    arms = [
+        ArmDraft(
+            label=f"{candidate.strategy} {candidate.ordinal}",
+            config_hash=candidate.config_hash,
+            summary={
+                name.removeprefix(ARM): value for name, value in result.items() if name.startswith(ARM)
+            },
+            effect={name: result[name] for name in EFFECT},
+            changes=candidate.changes,
+            frontier=result["on_frontier"],
+        )
+        for candidate, result in zip(finalists, document["results"], strict=True)
+    ]
+    return ExperimentDraft(
+        name="select",
+        agent_id=scan.agent_id,
+        sample_set_id=scan.sample_set_id,
+        sample_set_version=work.results[Phase.OBSERVE]["sample_set_version"],
+        split="select",
+        rubric_id=scan.rubric_id,
+        rubric_version=scan.rubric_version,
+        objective=work.pinned.objective,
+        items=document["champion"]["items"],
+        repeats=work.pinned.plan.repeats,
+        seed=scan.seed,
+        arms=[champion, *arms],
+        scan_id=scan.id,
+    )
 
 
 def pick_finalists(candidates: Sequence[ScanCandidate], number: int) -> list[ScanCandidate]:
@@ -64,7 +116,7 @@ def _result(candidate: ScanCandidate, summary: ArmSummary, comparison: Compariso
         "ordinal": candidate.ordinal,
         "strategy": candidate.strategy,
         "config_hash": candidate.config_hash,
-        **{f"arm_{name}": value for name, value in asdict(summary).items()},
+        **{f"{ARM}{name}": value for name, value in asdict(summary).items()},
         **comparison.document(),
     }
 

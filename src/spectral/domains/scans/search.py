@@ -222,12 +222,12 @@ def outcomes_of(objective: ObjectiveSpec, measured: Sequence[Measured]) -> list[
 
 
 def feedback_of(measured: Measured) -> str:
-    """What the rubric had to say, one line a dimension."""
+    """What the rubric had to say, one line a dimension, by name: a database need not keep the order of JSON members."""
     if measured.error_type is not None:
         return f"error {measured.error_type}: {measured.error_message or ''}".rstrip(": ")
     return "\n".join(
         f"{name}: {dimension.explanation}" + ("" if dimension.score is None else f" ({dimension.score:.2f})")
-        for name, dimension in measured.dimensions.items()
+        for name, dimension in sorted(measured.dimensions.items())
     )
 
 

@@ -6,9 +6,9 @@ All in the content type of the request. Source: OpenTelemetry protocol specifica
 from typing import Any
 
 import msgspec
-from google.rpc import code_pb2
-from google.rpc.error_details_pb2 import BadRequest, RetryInfo
-from google.rpc.status_pb2 import Status
+from google.rpc import code_pb2  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from litestar import Request, Response
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
@@ -85,7 +85,8 @@ def _protobuf(code: int, message: str, violations: list[tuple[str, str]], retry_
         retry = RetryInfo()
         retry.retry_delay.seconds = int(retry_after)
         status.details.add().Pack(retry)
-    return status.SerializeToString()
+    encoded: bytes = status.SerializeToString()
+    return encoded
 
 
 def _json(code: int, message: str, violations: list[tuple[str, str]], retry_after: str | None) -> bytes:

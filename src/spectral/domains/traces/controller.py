@@ -13,6 +13,7 @@ from spectral.domains.traces.answers import export_answer
 from spectral.domains.traces.bodies import SpanBody
 from spectral.domains.traces.cursors import refuse_offset
 from spectral.domains.traces.ingestion import TraceIngestor
+from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.models import SpanRecord, Trace
 from spectral.domains.traces.moments import parse_query_ns
 from spectral.domains.traces.otlp import content_type_of
@@ -32,7 +33,6 @@ from spectral.domains.traces.service import (
     NEWEST_FIRST,
     FeedbackDraft,
     Listing,
-    SpanBodyReader,
     TraceService,
 )
 from spectral.domains.traces.vocabulary import SpanStatus
@@ -51,8 +51,8 @@ CursorText = Annotated[
 ]
 
 
-def provide_trace_service(session: AsyncSession, access: WorkspaceAccess) -> TraceService:
-    return TraceService(session, access)
+def provide_trace_service(session: AsyncSession, access: WorkspaceAccess, span_mapper: SpanMapper) -> TraceService:
+    return TraceService(session, access, span_mapper)
 
 
 def trace_out(trace: Trace) -> TraceOut:
@@ -151,10 +151,10 @@ class OtlpController(Controller):
         operation_id="readTraceStats",
         summary="What was ingested lately",
         guards=[requires(Scope.WRITE_TRACES, Scope.READ_WORKSPACE)],
-        dependencies={"service": Provide(provide_trace_service, sync_to_thread=False)},
+        dependencies={"trace_service": Provide(provide_trace_service, sync_to_thread=False)},
     )
-    async def read_stats(self, service: TraceService, trace_ingestor: TraceIngestor) -> IngestionStats:
-        statistics = await service.read_statistics()
+    async def read_stats(self, trace_service: TraceService, trace_ingestor: TraceIngestor) -> IngestionStats:
+        statistics = await trace_service.read_statistics()
         members = {name: getattr(statistics, name) for name in IngestionStats.model_fields if name != "queue_depth"}
         return IngestionStats.model_validate(members | {"queue_depth": trace_ingestor.depth})
 
@@ -165,14 +165,14 @@ class TraceController(Controller):
     path = PATH
     tags = ("Traces",)
     dependencies = {  # noqa: RUF012
-        "service": Provide(provide_trace_service, sync_to_thread=False),
+        "trace_service": Provide(provide_trace_service, sync_to_thread=False),
         "wanted": Provide(provide_trace_filter, sync_to_thread=False),
     }
 
     @get(operation_id="listTraces", summary="List traces", guards=[requires(Scope.READ_WORKSPACE)])
     async def list_traces(
         self,
-        service: TraceService,
+        trace_service: TraceService,
         wanted: TraceFilter,
         page: Page,
         sort: Annotated[str, QueryParameter(max_length=32, description="see the 422 for what is possible")] = (
@@ -181,12 +181,12 @@ class TraceController(Controller):
         cursor: CursorText = None,
     ) -> TraceList:
         refuse_offset(cursor, page.offset)
-        listing = await service.list_traces(wanted, sort, page, cursor)
+        listing = await trace_service.list_traces(wanted, sort, page, cursor)
         return TraceList(results=[trace_out(trace) for trace in listing.rows], pagination=pagination_of(listing, page))
 
     @get("/{trace_id:str}", operation_id="readTrace", summary="Read a trace", guards=[requires(Scope.READ_WORKSPACE)])
-    async def read_trace(self, service: TraceService, trace_id: str) -> TraceOut:
-        return trace_out(await service.read_trace(trace_id))
+    async def read_trace(self, trace_service: TraceService, trace_id: str) -> TraceOut:
+        return trace_out(await trace_service.read_trace(trace_id))
 
     @get(
         "/{trace_id:str}/spans",
@@ -196,9 +196,7 @@ class TraceController(Controller):
     )
     async def list_spans(
         self,
-        service: TraceService,
-        access: WorkspaceAccess,
-        span_bodies: SpanBodyReader,
+        trace_service: TraceService,
         trace_id: str,
         page: Page,
         cursor: CursorText = None,
@@ -207,8 +205,8 @@ class TraceController(Controller):
         ] = None,
     ) -> SpanList:
         refuse_offset(cursor, page.offset)
-        listing = await service.list_spans(trace_id, page, cursor)
-        bodies = await span_bodies.read_bodies(access, listing.rows if include == "body" else ())
+        listing = await trace_service.list_spans(trace_id, page, cursor)
+        bodies = await trace_service.read_bodies(listing.rows if include == "body" else ())
         return SpanList(
             results=[span_out(span, bodies.get(span.span_id)) for span in listing.rows],
             pagination=pagination_of(listing, page),
@@ -222,14 +220,12 @@ class TraceController(Controller):
     )
     async def read_span(
         self,
-        service: TraceService,
-        access: WorkspaceAccess,
-        span_bodies: SpanBodyReader,
+        trace_service: TraceService,
         trace_id: str,
         span_id: str,
     ) -> SpanOut:
-        span = await service.read_span(trace_id, span_id)
-        bodies = await span_bodies.read_bodies(access, (span,))
+        span = await trace_service.read_span(trace_id, span_id)
+        bodies = await trace_service.read_bodies((span,))
         return span_out(span, bodies.get(span.span_id))
 
 
@@ -238,11 +234,11 @@ class FeedbackController(Controller):
 
     path = PATH + "/{trace_id:str}/feedback"
     tags = ("Traces",)
-    dependencies = {"service": Provide(provide_trace_service, sync_to_thread=False)}  # noqa: RUF012
+    dependencies = {"trace_service": Provide(provide_trace_service, sync_to_thread=False)}  # noqa: RUF012
 
     @get(operation_id="listFeedback", summary="List the feedback on a trace", guards=[requires(Scope.READ_WORKSPACE)])
-    async def list_feedback(self, service: TraceService, trace_id: str, page: Page) -> Collection[FeedbackOut]:
-        rows, total = await service.list_feedback(trace_id, page)
+    async def list_feedback(self, trace_service: TraceService, trace_id: str, page: Page) -> Collection[FeedbackOut]:
+        rows, total = await trace_service.list_feedback(trace_id, page)
         return Collection.of([FeedbackOut.model_validate(row) for row in rows], total, page)
 
     @post(
@@ -252,9 +248,9 @@ class FeedbackController(Controller):
         opt={"idempotent": True},
     )
     async def give_feedback(
-        self, service: TraceService, workspace_id: UUID, trace_id: str, data: FeedbackIn
+        self, trace_service: TraceService, workspace_id: UUID, trace_id: str, data: FeedbackIn
     ) -> Response[FeedbackOut]:
-        feedback = await service.give_feedback(
+        feedback = await trace_service.give_feedback(
             trace_id, FeedbackDraft(data.name, data.span_id, data.score, data.label, data.comment)
         )
         path = PATH.replace("{workspace_id:uuid}", str(workspace_id))
@@ -266,8 +262,8 @@ class FeedbackController(Controller):
         summary="Delete all feedback on a trace",
         guards=[requires(Scope.WRITE_WORKSPACE, Scope.WRITE_TRACES)],
     )
-    async def withdraw_all(self, service: TraceService, trace_id: str) -> None:
-        await service.withdraw_feedback(trace_id)
+    async def withdraw_all(self, trace_service: TraceService, trace_id: str) -> None:
+        await trace_service.withdraw_feedback(trace_id)
 
     @delete(
         "/{feedback_id:uuid}",
@@ -275,5 +271,5 @@ class FeedbackController(Controller):
         summary="Delete one feedback",
         guards=[requires(Scope.WRITE_WORKSPACE, Scope.WRITE_TRACES)],
     )
-    async def withdraw_one(self, service: TraceService, trace_id: str, feedback_id: UUID) -> None:
-        await service.withdraw_feedback(trace_id, feedback_id)
+    async def withdraw_one(self, trace_service: TraceService, trace_id: str, feedback_id: UUID) -> None:
+        await trace_service.withdraw_feedback(trace_id, feedback_id)

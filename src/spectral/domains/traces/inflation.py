@@ -13,6 +13,8 @@ WINDOW_BYTES = 256 * 1024
 TRUSTED_BYTES = 4 * 1024 * 1024
 """Up to this size a body is inflated at once; a larger one is measured first, without being kept."""
 
+_ISAL_ERROR: type[Exception] = isal_zlib.error
+
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
@@ -41,7 +43,7 @@ def inflate(body: bytes, encoding: str | None, limit: int) -> bytes:
     pieces = _pieces_of(name, body)
     try:
         return _bounded(pieces, limit)
-    except (zlib.error, isal_zlib.error) as error:
+    except (zlib.error, _ISAL_ERROR) as error:
         raise MalformedOtlpError(f"The body is not valid {name}") from error
 
 

@@ -30,6 +30,7 @@ GROUP_SPANS = 4_000
 GROUP_BYTES = 16 * 1024 * 1024
 COMMIT_LIMIT_S = 30.0
 PARTITION_INTERVAL_S = 6 * 3600.0
+PARTITION_LIMIT_S = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -75,10 +76,10 @@ class TraceIngestor:
 
     RETRY_AFTER_S: ClassVar[int] = 1
 
-    def __init__(self, database: Database, limits: IngestionLimits | None = None) -> None:
+    def __init__(self, database: Database, mapper: SpanMapper, limits: IngestionLimits | None = None) -> None:
         self._database = database
         self._limits = limits or IngestionLimits()
-        self._mapper = SpanMapper()
+        self._mapper = mapper
         self._queue: asyncio.Queue[_Pending | None] = asyncio.Queue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="otlp")
         self._requests = 0
@@ -244,8 +245,9 @@ class TraceIngestor:
 
     async def _make_partitions(self) -> None:
         try:
-            made = await make_partitions(self._database)
-        except (DBAPIError, PoolTimeoutError, OSError) as error:
+            async with asyncio.timeout(PARTITION_LIMIT_S):
+                made = await make_partitions(self._database)
+        except (DBAPIError, PoolTimeoutError, TimeoutError, OSError) as error:
             # Spans go to the default partition until it succeeds; a database without a schema answers here too.
             log.warning("span_partitions_not_made", error=type(error).__name__)
         else:

@@ -6,7 +6,7 @@ ignored. Source: OpenTelemetry protocol specification, "JSON Protobuf Encoding".
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -24,7 +24,7 @@ _UINT32 = 2**32 - 1
 _UINT64 = 2**64 - 1
 _INT64 = 2**63
 
-_SPAN_KINDS = {name: number for name, number in Span.SpanKind.items()}  # noqa: C416 - a protobuf mapping view
+_SPAN_KINDS = {name: int(number) for name, number in Span.SpanKind.items()}
 _STATUS_CODES = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 
 
@@ -142,18 +142,9 @@ def _value(source: dict[str, Any], target: AnyValue, depth: int) -> None:
     for form, found in source.items():
         if found is None:
             continue
-        if form == "stringValue":
-            target.string_value = _string(source, form)
-        elif form == "boolValue":
-            if not isinstance(found, bool):
-                raise _BadValueError("boolValue must be true or false")
-            target.bool_value = found
-        elif form == "intValue":
-            target.int_value = _integer(source, form, _INT64 - 1, minimum=-_INT64)
-        elif form == "doubleValue":
-            target.double_value = _double(found)
-        elif form == "bytesValue":
-            target.bytes_value = _base64(found)
+        if form in _SCALARS:
+            field, read = _SCALARS[form]
+            setattr(target, field, read(source, form))
         elif form == "arrayValue":
             target.array_value.SetInParent()
             for item in _list(_mapping(found, form), "values"):
@@ -245,7 +236,19 @@ def _enum(source: dict[str, Any], key: str, names: dict[str, int]) -> int:
     return _integer(source, key, 2**31 - 1, minimum=-(2**31))
 
 
-def _double(value: Any) -> float:
+def _boolean(source: dict[str, Any], key: str) -> bool:
+    value = source[key]
+    if not isinstance(value, bool):
+        raise _BadValueError(f"{key} must be true or false")
+    return value
+
+
+def _int64(source: dict[str, Any], key: str) -> int:
+    return _integer(source, key, _INT64 - 1, minimum=-_INT64)
+
+
+def _double(source: dict[str, Any], key: str) -> float:
+    value = source[key]
     if isinstance(value, str) and value in {"NaN", "Infinity", "-Infinity"}:
         return float(value)
     if isinstance(value, str):
@@ -261,10 +264,21 @@ def _double(value: Any) -> float:
         raise _BadValueError("doubleValue must be a number of 64 bits") from error
 
 
-def _base64(value: Any) -> bytes:
+def _base64(source: dict[str, Any], key: str) -> bytes:
+    value = source[key]
     if not isinstance(value, str):
         raise _BadValueError("bytesValue must be base64")
     try:
         return base64.b64decode(value.replace("-", "+").replace("_", "/") + "=" * (-len(value) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise _BadValueError("bytesValue must be base64") from error
+
+
+_SCALARS: dict[str, tuple[str, Callable[[dict[str, Any], str], Any]]] = {
+    "stringValue": ("string_value", _string),
+    "boolValue": ("bool_value", _boolean),
+    "intValue": ("int_value", _int64),
+    "doubleValue": ("double_value", _double),
+    "bytesValue": ("bytes_value", _base64),
+}
+"""Forms of `AnyValue` → the field of the message, and what reads it."""

@@ -26,6 +26,9 @@ SORTS: dict[str, sa.ColumnElement[int]] = {
 """What traces can be sorted by; a leading `-` turns it round. Traces without a known cost sort below free ones."""
 
 
+_EQUAL = ("status", "agent_id", "agent_version", "session_id", "user_id", "mode", "service")
+
+
 @dataclass(frozen=True, slots=True)
 class TraceFilter:
     """Which traces are asked for; None does not narrow. Times and durations in nanoseconds; `start_to` is exclusive."""
@@ -45,21 +48,22 @@ class TraceFilter:
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """The WHERE clause."""
-        given: list[tuple[Any, sa.ColumnElement[bool]]] = [
-            (self.start_from, Trace.started_at >= self.start_from),
-            (self.start_to, Trace.started_at < self.start_to),
-            (self.status, Trace.status == self.status),
-            (self.has_error, Trace.error_count > 0 if self.has_error else Trace.error_count == 0),
-            (self.agent_id, Trace.agent_id == self.agent_id),
-            (self.agent_version, Trace.agent_version == self.agent_version),
-            (self.session_id, Trace.session_id == self.session_id),
-            (self.user_id, Trace.user_id == self.user_id),
-            (self.mode, Trace.mode == self.mode),
-            (self.service, Trace.service == self.service),
-            (self.name_contains, Trace.name.icontains(self.name_contains or "", autoescape=True)),
-            (self.minimum_duration_ns, Trace.duration_ns >= self.minimum_duration_ns),
+        conditions: list[sa.ColumnElement[bool]] = [
+            cast("sa.ColumnElement[bool]", getattr(Trace, name) == getattr(self, name))
+            for name in _EQUAL
+            if getattr(self, name) is not None
         ]
-        return [condition for value, condition in given if value is not None]
+        if self.start_from is not None:
+            conditions.append(Trace.started_at >= self.start_from)
+        if self.start_to is not None:
+            conditions.append(Trace.started_at < self.start_to)
+        if self.has_error is not None:
+            conditions.append(Trace.error_count > 0 if self.has_error else Trace.error_count == 0)
+        if self.name_contains is not None:
+            conditions.append(Trace.name.icontains(self.name_contains, autoescape=True))
+        if self.minimum_duration_ns is not None:
+            conditions.append(Trace.duration_ns >= self.minimum_duration_ns)
+        return conditions
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ class TraceRollup:
         self._add_usage(row, rank)
 
     def _add_usage(self, row: SpanRow, rank: Rank) -> None:
-        used = row[_TOKENS_START:_TOKENS_END]
+        used = _tokens_of(row)
         cost = row.cost_nano_usd
         reported = cost is not None or any(count is not None for count in used)
         if row.kind in AGGREGATING:
@@ -217,30 +217,30 @@ class TraceRollup:
         # Truncating to the smallest keeps merging associative.
         models, tags = sorted(self.models)[:MAXIMUM_MODELS], sorted(self.tags)[:MAXIMUM_TAGS]
         return TraceRow(
-            self.trace_id,
-            self.started_at,
-            self.ended_at,
-            self.ended_at - self.started_at,
-            name,
-            root[0][2] if root is not None else b"",
-            status,
-            self.span_count,
-            self.error_count,
-            *counted,
-            cost,
-            self.unpriced,
-            models,
-            tags,
-            self._value(SESSION),
-            self._value(USER),
-            agent,
-            version,
-            self._value(MODE) or LIVE,
-            self._value(SERVICE),
-            self._value(ERROR),
-            self._value(INPUT),
-            self._value(OUTPUT),
-            self._state(),
+            trace_id=self.trace_id,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            duration_ns=self.ended_at - self.started_at,
+            name=name,
+            root_span_id=root[0][2] if root is not None else b"",
+            status=status,
+            span_count=self.span_count,
+            error_count=self.error_count,
+            **dict(zip(TOKEN_COLUMNS, counted, strict=True)),
+            cost_nano_usd=cost,
+            unpriced_spans=self.unpriced,
+            models=models,
+            tags=tags,
+            session_id=self._value(SESSION),
+            user_id=self._value(USER),
+            agent_id=agent,
+            agent_version=version,
+            mode=self._value(MODE) or LIVE,
+            service=self._value(SERVICE),
+            error_type=self._value(ERROR),
+            input_preview=self._value(INPUT),
+            output_preview=self._value(OUTPUT),
+            state=self._state(),
         )
 
     @classmethod
@@ -252,7 +252,7 @@ class TraceRollup:
         rollup.span_count, rollup.error_count = row.span_count, row.error_count
         rollup.usage_spans, rollup.priced, rollup.unpriced = usage_spans, priced, row.unpriced_spans
         if usage_spans:
-            rollup.tokens = list(row[_TRACE_TOKENS_START:_TRACE_TOKENS_END])
+            rollup.tokens = [getattr(row, name) for name in TOKEN_COLUMNS]
             rollup.cost = row.cost_nano_usd or 0
         rollup.models, rollup.tags = set(row.models), set(row.tags)
         values = {
@@ -292,10 +292,16 @@ class TraceRollup:
         return None if pick is None else pick[1]
 
 
-_TOKENS_START = SpanRow._fields.index(TOKEN_COLUMNS[0])
-_TOKENS_END = _TOKENS_START + len(TOKEN_COLUMNS)
-_TRACE_TOKENS_START = TraceRow._fields.index(TOKEN_COLUMNS[0])
-_TRACE_TOKENS_END = _TRACE_TOKENS_START + len(TOKEN_COLUMNS)
+def _tokens_of(row: SpanRow) -> tuple[int | None, ...]:
+    """In the order of TOKEN_COLUMNS."""
+    return (
+        row.input_tokens,
+        row.output_tokens,
+        row.cache_read_tokens,
+        row.cache_write_tokens,
+        row.reasoning_tokens,
+        row.audio_tokens,
+    )
 
 
 class UsageKey(NamedTuple):
@@ -336,7 +342,7 @@ def count_usage(usage: Usage, row: SpanRow, sign: int = 1) -> None:
         counters[2] += sign
         if row.failed:
             counters[3] += sign
-    used = row[_TOKENS_START:_TOKENS_END]
+    used = _tokens_of(row)
     for index, count in enumerate(used, start=4):
         if count:
             counters[index] += sign * count

@@ -16,7 +16,6 @@ from spectral.domains.traces.models import SpanRecord, Trace, TraceFeedback
 from spectral.domains.traces.otlp import SPAN_ID_BYTES, TRACE_ID_BYTES
 from spectral.domains.traces.repository import SORTS, FeedbackRepository, Listed, TraceFilter, TraceRepository
 from spectral.platform.access.principal import WorkspaceAccess
-from spectral.platform.db.session import Database
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import FieldError, NotFoundError, ValidationFailedError
 from spectral.platform.shared.pagination import Page
@@ -65,8 +64,9 @@ class FeedbackDraft:
 class TraceService:
     """The traces of one workspace, in the caller's transaction."""
 
-    def __init__(self, session: AsyncSession, access: WorkspaceAccess) -> None:
+    def __init__(self, session: AsyncSession, access: WorkspaceAccess, mapper: SpanMapper) -> None:
         self._access = access
+        self._mapper = mapper
         self._traces = TraceRepository(session, access)
         self._feedback = FeedbackRepository(session, access)
 
@@ -100,6 +100,14 @@ class TraceService:
         if span is None:
             raise NotFoundError("Span", span_id)
         return span
+
+    async def read_bodies(self, spans: Sequence[SpanRecord]) -> dict[bytes, SpanBody]:
+        """What was sent for these spans of one trace, by span id; decoded off the event loop."""
+        if not spans:
+            return {}
+        chunks = await self._traces.list_chunks(spans[0].trace_id)
+        wanted = frozenset(span.span_id for span in spans)
+        return await asyncio.to_thread(span_bodies, chunks, wanted, self._mapper)
 
     async def list_feedback(self, trace_id: str, page: Page) -> tuple[Sequence[TraceFeedback], int]:
         """Feedback on a trace and its spans, newest first. Raises NotFoundError."""
@@ -160,23 +168,6 @@ class TraceService:
         if not await self._traces.lock_trace(identifier):
             raise NotFoundError("Trace", trace_id)
         return identifier
-
-
-class SpanBodyReader:
-    """Decodes what was sent for spans, outside every transaction and off the event loop."""
-
-    def __init__(self, database: Database, mapper: SpanMapper | None = None) -> None:
-        self._database = database
-        self._mapper = mapper or SpanMapper()
-
-    async def read_bodies(self, access: WorkspaceAccess, spans: Sequence[SpanRecord]) -> dict[bytes, SpanBody]:
-        """The bodies of these spans of one trace, by span id."""
-        if not spans:
-            return {}
-        async with self._database.transaction(access, read_only=True) as session:
-            chunks = await TraceRepository(session, access).list_chunks(spans[0].trace_id)
-        wanted = frozenset(span.span_id for span in spans)
-        return await asyncio.to_thread(span_bodies, chunks, wanted, self._mapper)
 
 
 def _identifier(kind: str, text: str, size: int) -> bytes:

@@ -68,7 +68,7 @@ class SqliteSpanStore:
     async def claim_traces(self, workspace_id: UUID, rows: Sequence[TraceRow]) -> dict[bytes, TraceRow]:
         existing: dict[bytes, TraceRow] = {}
         for keys in _slices([row.trace_id for row in rows]):
-            statement = f"{SELECT_TRACES}({listed(keys, '?')})"
+            statement = f"{SELECT_TRACES}({_repeated('?', len(keys))})"
             found = await self._connection.exec_driver_sql(statement, (workspace_id.hex, *keys))
             existing |= {values[0]: stored_trace(values) for values in found}
         fresh = [row for row in rows if row.trace_id not in existing]
@@ -81,7 +81,7 @@ class SqliteSpanStore:
         del window
         found: dict[SpanKey, SpanRow] = {}
         for part in _slices(keys):
-            statement = f"{SELECT_SPANS}(VALUES {listed(part, '(?, ?)')})"
+            statement = f"{SELECT_SPANS}(VALUES {_repeated('(?, ?)', len(part))})"
             parameters = (workspace_id.hex, *(value for key in part for value in key))
             for values in await self._connection.exec_driver_sql(statement, parameters):
                 row = SpanRow(*values)
@@ -115,6 +115,10 @@ class SqliteSpanStore:
         if rows:
             workspace = (workspace_id.hex,)
             await self._connection.exec_driver_sql(statement, [workspace + row for row in rows])
+
+
+def _repeated(form: str, count: int) -> str:
+    return ", ".join([form] * count)
 
 
 def _slices(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -39,7 +39,8 @@ def requires(*any_of: Scope) -> Guard:
     """
     wanted = frozenset(any_of)
 
-    def guard(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    # A coroutine, because Litestar runs plain functions in a thread of its own for every request.
+    async def guard(connection: AnyConnection, handler: BaseRouteHandler) -> None:
         del handler
         principal = principal_of(connection)
         if principal.workspace is None:
@@ -57,7 +58,7 @@ def requires(*any_of: Scope) -> Guard:
     return guard
 
 
-def people_only(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+async def people_only(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     """Lets through any signed-in person; an API key gets 403."""
     del handler
     if principal_of(connection).kind is not PrincipalKind.USER:

@@ -167,5 +167,5 @@ def required_scopes(handler: HTTPRouteHandler) -> list[str]:
     found: set[str] = set()
     for guard in handler.resolve_guards():
         # Litestar wraps a guard that is not a coroutine function.
-        found.update(getattr(getattr(guard, "func", guard), "required_scopes", ()))
+        found.update(map(str, getattr(getattr(guard, "func", guard), "required_scopes", ())))
     return sorted(found)

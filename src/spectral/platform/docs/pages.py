@@ -28,19 +28,19 @@ def _page(name: str) -> Response[bytes]:
     )
 
 
-@get("/docs", operation_id="show_swagger_ui", opt={"public": True}, include_in_schema=False, sync_to_thread=False)
+@get("/docs", operation_id="showSwaggerUi", opt={"public": True}, include_in_schema=False, sync_to_thread=False)
 def show_swagger_ui() -> Response[bytes]:
     return _page("swagger.html")
 
 
-@get("/redoc", operation_id="show_redoc", opt={"public": True}, include_in_schema=False, sync_to_thread=False)
+@get("/redoc", operation_id="showRedoc", opt={"public": True}, include_in_schema=False, sync_to_thread=False)
 def show_redoc() -> Response[bytes]:
     return _page("redoc.html")
 
 
 @get(
     "/openapi.json",
-    operation_id="read_openapi_document",
+    operation_id="readOpenApiDocument",
     opt={"public": True},
     include_in_schema=False,
     sync_to_thread=False,

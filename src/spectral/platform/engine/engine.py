@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -79,6 +80,7 @@ class Engine:
         self._registrations: dict[str, Registration] = {}
         self._execution = Execution(database, self.executor_id, self._registrations)
         self._schedules = Schedules(database, self.executor_id)
+        self._starting: asyncio.Task[None] | None = None
         self._upkeep: Upkeep | None = None
         self._closed = False
         self.every("engine.retention", RETENTION_INTERVAL_S, self._forget_old)
@@ -88,7 +90,7 @@ class Engine:
 
         Raises EngineStateError after `start`, ValueError for a kind that has a handler.
         """
-        if self._upkeep is not None:
+        if self._starting is not None:
             raise EngineStateError("kinds are registered before the engine starts")
         if kind in self._registrations:
             raise ValueError(f"{kind} has a handler already")
@@ -107,36 +109,21 @@ class Engine:
         Must be called on the loop that handlers shall run on. Raises EngineStateError when started before or when
         another engine of this process executes, and the database's error when its tables are not current.
         """
-        if self._closed or self._upkeep is not None:
+        if self._closed or self._starting is not None:
             raise EngineStateError("an engine is started once")
         if not self._executes:
             return
-        limits = {kind: registration.max_per_workspace for kind, registration in self._registrations.items()}
-        loop = asyncio.get_running_loop()
-        upkeep = Upkeep(
-            engine=self._threads,
-            queue=self._queue,
-            executor_id=self.executor_id,
-            execution=self._execution,
-            schedules=self._schedules,
-            limits=limits,
-            loop=loop,
-        )
-        # The heartbeat comes first: a job whose owner has no heartbeat row is taken for a dead one's.
-        await asyncio.to_thread(upkeep.beat)
-        try:
-            await asyncio.to_thread(self._launch, loop, max(limits.values(), default=1))
-        except BaseException:
-            await asyncio.to_thread(upkeep.expire)
-            raise
-        self._upkeep = upkeep
-        upkeep.start()
+        self._starting = asyncio.create_task(asyncio.to_thread(self._begin, asyncio.get_running_loop()))
+        # A caller that gives up waiting does not stop the thread; `stop` waits for it.
+        await asyncio.shield(self._starting)
 
     async def stop(self) -> None:
         """Running work is handed back and this process is no longer counted as alive; safe to call twice."""
         if self._closed:
             return
         self._closed = True
+        if self._starting is not None:
+            await asyncio.wait({self._starting})
         await self._execution.stop()
         await self._schedules.stop()
         await asyncio.to_thread(self._shut_down)
@@ -215,19 +202,39 @@ class Engine:
             log.warning("engine_health_unreadable", exc_info=True)
             return EngineHealth(EngineStatus.UNAVAILABLE, executing, 0, 0, 0, None)
 
-    def _launch(self, loop: asyncio.AbstractEventLoop, jobs_per_partition: int) -> None:
-        def run_job(ref: JobRef) -> None:
-            if self._closed or loop.is_closed():
-                return
-            future = asyncio.run_coroutine_threadsafe(self._execution.run(ref), loop)
-            while not loop.is_closed():
-                try:
-                    future.result(timeout=1.0)
-                except TimeoutError:
-                    continue
-                return
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        limits = {kind: registration.max_per_workspace for kind, registration in self._registrations.items()}
+        upkeep = Upkeep(
+            engine=self._threads,
+            queue=self._queue,
+            executor_id=self.executor_id,
+            execution=self._execution,
+            schedules=self._schedules,
+            limits=limits,
+            loop=loop,
+        )
+        # The heartbeat comes first: a job whose owner has no heartbeat row is taken for a dead one's.
+        upkeep.beat()
+        try:
+            run_job = partial(self._run_job, loop)
+            self._queue.launch(self.executor_id, run_job, jobs_per_partition=max(limits.values(), default=1))
+        except BaseException:
+            upkeep.expire()
+            raise
+        upkeep.start()
+        self._upkeep = upkeep
 
-        self._queue.launch(self.executor_id, run_job, jobs_per_partition=jobs_per_partition)
+    def _run_job(self, loop: asyncio.AbstractEventLoop, ref: JobRef) -> None:
+        """In one of the queue's threads: the work runs on the loop, the thread waits for its end."""
+        if self._closed or loop.is_closed():
+            return
+        future = asyncio.run_coroutine_threadsafe(self._execution.run(ref), loop)
+        while not loop.is_closed():
+            try:
+                future.result(timeout=1.0)
+            except TimeoutError:
+                continue
+            return
 
     def _shut_down(self) -> None:
         if self._upkeep is not None:

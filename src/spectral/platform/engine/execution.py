@@ -142,7 +142,7 @@ class Execution:
     async def _execute(self, context: WorkContext) -> None:
         self._contexts[context.key] = context
         try:
-            change = await self._outcome(context)
+            change = _handed_back(utc_now()) if self.stopping else await self._outcome(context)
             if change is not None and not context.lost:
                 await self._record(context, change)
         finally:
@@ -164,8 +164,6 @@ class Execution:
 
     async def _outcome(self, context: WorkContext) -> dict[str, Any] | None:
         """What the handler's end changes in the work's row; None when the row is no longer ours."""
-        if self.stopping:
-            return _handed_back(utc_now())
         try:
             await self._handle(context)
         except WorkCancelledError:

@@ -8,7 +8,7 @@ Role = Literal["system", "user", "assistant"]
 
 
 class ModelMessage(NamedTuple):
-    """One message of a rendered prompt; a tuple, because prompts are compared and cached thousands of times a second."""
+    """One message of a rendered prompt; a tuple, because prompts are compared and cached thousands of times."""
 
     role: Role
     content: str

@@ -66,7 +66,7 @@ class OpenInferenceConvention:
             "output.value",
         }
     )
-    prefixes = (INPUT_MESSAGES, OUTPUT_MESSAGES)
+    prefixes: tuple[str, ...] = (INPUT_MESSAGES, OUTPUT_MESSAGES)
 
     def read(self, attributes: Mapping[str, Any], reading: Reading) -> None:
         get = attributes.get

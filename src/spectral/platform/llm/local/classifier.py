@@ -100,8 +100,8 @@ class PromptClassifier:
         return scores
 
     def _similarities(self, inputs: Sequence[str]) -> Floats:
-        # Sparse rows are multiplied one by one, each summed in the order of its columns, so an answer does not depend on
-        # what else is in the batch; BLAS may round differently for another shape.
+        # Sparse rows are multiplied one by one, each summed in the order of its columns, so an answer does not depend
+        # on what else is in the batch; BLAS may round differently for another shape.
         similar: Floats = (self._matrix([self._weighing.analyse(text) for text in inputs]) @ self._documents).toarray()
         return similar
 

@@ -12,14 +12,14 @@ _CACHED_UP_TO = 4_000
 _WORD_UP_TO = 40
 """Characters of a word that count for n-grams."""
 
-STOP_WORDS = frozenset(
-    """a about after again all also am an and any are as at be because been before being but by can could did do does
-    doing during each for from further get got had has have having he hello her here hers hi him his how i i'd i'll i'm
-    i've if in into is it it's its itself just kindly let like me more most my myself no nor not now of off on once only
-    or other our ours out over own please regards same she should so some such thank thanks than that that's the their
-    them then there these they this those through to too under until up us very was we were what when where which while
-    who whom why will with would yes you your yours""".split()
-)
+_STOP_TEXT = """\
+a about after again all also am an and any are as at be because been before being but by can could did do does
+doing during each for from further get got had has have having he hello her here hers hi him his how i i'd i'll i'm
+i've if in into is it it's its itself just kindly let like me more most my myself no nor not now of off on once only
+or other our ours out over own please regards same she should so some such thank thanks than that that's the their
+them then there these they this those through to too under until up us very was we were what when where which while
+who whom why will with would yes you your yours"""
+STOP_WORDS = frozenset(_STOP_TEXT.split())
 
 
 def count_tokens(text: str) -> int:

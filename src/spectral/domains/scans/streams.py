@@ -1,0 +1,61 @@
+"""A scan's events as server-sent events: replayed from the table, then followed until the scan has ended.
+
+Reads in short transactions of its own and holds none while it waits, so a thousand open streams hold no connection.
+Source: WHATWG HTML, "Server-sent events".
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import UUID
+
+from spectral.domains.scans.schemas import EventOut
+from spectral.domains.scans.service import ScanService, has_ended
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.db.session import Database
+
+POLL_S = 0.25
+KEEPALIVE_S = 15.0
+BATCH = 200
+
+StillAllowed = Callable[[], Awaitable[bool]]
+
+
+async def stream_events(
+    database: Database, access: WorkspaceAccess, scan_id: UUID, *, after: int, still_allowed: StillAllowed
+) -> AsyncIterator[bytes]:
+    """Every event with a higher number than `after`, in order, once each; ends after the scan's last one.
+
+    still_allowed: asked at least once a second; the stream ends when the caller may no longer read.
+    """
+    yield b"retry: 1000\n\n"
+    said_at = asked_at = time.monotonic()
+    while True:
+        async with database.transaction(access, read_only=True) as session:
+            service = ScanService(session, access)
+            # Read before the events: what has ended by then has written its last one.
+            ended = has_ended(await service.read_scan(scan_id))
+            events, _ = await service.list_events(scan_id, after=after, offset=0, limit=BATCH)
+        for event in events:
+            after = event.seq
+            yield frame(EventOut.model_validate(event))
+        now = time.monotonic()
+        if events:
+            said_at = now
+        elif ended:
+            return
+        elif now - said_at >= KEEPALIVE_S:
+            said_at = now
+            yield b": keepalive\n\n"
+        if now - asked_at >= 1.0:
+            asked_at = now
+            if not await still_allowed():
+                return
+        if len(events) < BATCH:
+            await asyncio.sleep(POLL_S)
+
+
+def frame(event: EventOut) -> bytes:
+    """One event: its number is the id that a client sends back as `Last-Event-ID`."""
+    # JSON holds no line break, so one `data` line is enough.
+    return f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()
