@@ -264,7 +264,6 @@ def prepare_postgresql() -> None:
         op.execute(f"ALTER TABLE spectral_partitions.{table}_default ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE spectral_partitions.{table}_default FORCE ROW LEVEL SECURITY")
     op.execute(PARTITIONS)
-    op.execute("SELECT spectral_make_span_partitions(current_date - 30, current_date + 7)")
     op.execute(DELETION)
     op.execute(
         "CREATE TRIGGER trace_deletes_spans AFTER DELETE ON trace FOR EACH ROW EXECUTE FUNCTION spectral_delete_spans()"

@@ -4,6 +4,8 @@ Revision ID: 0005
 Revises: 0004
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -20,7 +22,7 @@ MOMENT = sa.DateTime(timezone=True)
 JSON = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
-def owned(table: str) -> tuple[sa.Column[object] | sa.Constraint, ...]:
+def owned(table: str) -> tuple[sa.Column[Any] | sa.Constraint, ...]:
     """What every workspace-owned table starts with."""
     return (
         sa.Column("workspace_id", UUID, nullable=False),

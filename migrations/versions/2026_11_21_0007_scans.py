@@ -156,6 +156,4 @@ def _reference(table: str, column: str, target: str, ondelete: str) -> sa.Foreig
 
 
 def _unique(table: str, *columns: str) -> sa.UniqueConstraint:
-    return sa.UniqueConstraint(
-        "workspace_id", *columns, name=op.f(f"uq_{table}_workspace_id_{'_'.join(columns)}")
-    )
+    return sa.UniqueConstraint("workspace_id", *columns, name=op.f(f"uq_{table}_workspace_id_{'_'.join(columns)}"))

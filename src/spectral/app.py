@@ -22,15 +22,27 @@ from spectral.domains.agents.controller import (
 from spectral.domains.auth.controller import AuthController, read_signing_keys
 from spectral.domains.auth.passwords import Passwords
 from spectral.domains.auth.service import AccessTokenVerifier, AuthService, Lifetimes
+from spectral.domains.changesets.controller import (
+    ChangesetController,
+    ClusterController,
+    ExperimentController,
+    ValidationController,
+)
+from spectral.domains.changesets.looks import validation_handler
+from spectral.domains.changesets.validation import KIND as VALIDATION
 from spectral.domains.evaluations.controller import ObjectiveController, RubricController
 from spectral.domains.keys.controller import ApiKeyController
 from spectral.domains.keys.service import ApiKeyVerifier, Peppers
 from spectral.domains.operations.controller import OperationsController
 from spectral.domains.samples.controller import SampleController
+from spectral.domains.scans.controller import ScanController
+from spectral.domains.scans.run import KIND as SCAN
+from spectral.domains.scans.run import scan_handler
 from spectral.domains.traces.answers import OTLP_PREFIX, otlp_problem_renderer
 from spectral.domains.traces.controller import FeedbackController, OtlpController, TraceController
 from spectral.domains.traces.ingestion import IngestionLimits, TraceIngestor
 from spectral.domains.traces.mapping import SpanMapper
+from spectral.domains.traces.partitions import PartitionWindow
 from spectral.domains.workspaces.controller import WorkspaceController
 from spectral.platform.access.authentication import AuthenticationMiddleware, Authenticator
 from spectral.platform.access.guards import principal_of
@@ -74,6 +86,11 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     FeedbackController,
     RubricController,
     ObjectiveController,
+    ScanController,
+    ChangesetController,
+    ClusterController,
+    ExperimentController,
+    ValidationController,
 )
 
 
@@ -97,11 +114,21 @@ def create_app(settings: Settings) -> Litestar:
     auth = AuthService(database, signer, Passwords(settings.password_minimum), lifetimes)
     authenticator = Authenticator([ApiKeyVerifier(database, peppers), AccessTokenVerifier(database, signer)])
     engine = Engine(database, executes=settings.engine_executes)
+    door = ModelDoor([LocalProvider()])
+    engine.register(VALIDATION, validation_handler(door))
+    engine.register(SCAN, scan_handler(door))
     database_check = DatabaseCheck(database, head_revision())
     health = Health(__version__, {"database": database_check, "engine": EngineCheck(engine)})
     renderer = ProblemRenderer({OTLP_PREFIX: otlp_problem_renderer})
     span_mapper = SpanMapper()
-    trace_ingestor = TraceIngestor(database, span_mapper, IngestionLimits(body_bytes=settings.otlp_body_limit_bytes))
+    trace_ingestor = TraceIngestor(
+        database,
+        span_mapper,
+        IngestionLimits(
+            body_bytes=settings.otlp_body_limit_bytes,
+            partitions=PartitionWindow(settings.span_partition_days_behind, settings.span_partition_days_ahead),
+        ),
+    )
     values = {
         "settings": settings,
         "database": database,
@@ -113,7 +140,7 @@ def create_app(settings: Settings) -> Litestar:
         "engine": engine,
         "span_mapper": span_mapper,
         "trace_ingestor": trace_ingestor,
-        "door": ModelDoor([LocalProvider()]),
+        "door": door,
     }
 
     @asynccontextmanager

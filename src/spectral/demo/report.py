@@ -1,15 +1,78 @@
-"""What the demo prints at the end."""
+"""What the demo prints at the end: what changed, how sure that is, what it cost."""
 
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
+
+LOCAL_RUNTIME = "built-in local runtime, not a language model; gains here do not predict gains on yours"
+MEANING = {
+    "validated": "[green]validated[/green]: the holdout confirms the gain",
+    "refuted": "[red]refuted[/red]: the holdout contradicts the gain",
+    "inconclusive": "[yellow]inconclusive[/yellow]: the holdout neither confirms nor contradicts the gain",
+    "no_improvement": "[yellow]no improvement found[/yellow]: no candidate was worth a look at the holdout",
+}
 
 
 def print_result(result: dict[str, Any], console: Console) -> None:
     """What happened, in one screen."""
-    console.print(result["verdict"])
+    console.rule("what the scan found")
+    console.print(f"verdict     {MEANING[result['verdict']]}")
+    changeset = result["changeset"]
+    if changeset is not None:
+        _print_evidence(changeset, console)
+    cost = result["cost"]
+    total = "unknown" if cost["total_cost_usd"] is None else f"${cost['total_cost_usd']}"
+    console.print(f"cost        {total}, {cost['evaluations']:,} evaluations of {cost['max_evaluations']:,} allowed")
+    for line in cost["by_model"]:
+        price = "unknown" if line["cost_usd"] is None else f"${line['cost_usd']}"
+        console.print(f"            {line['purpose']} on {line['model']}: {line['calls']:,} calls, {price}")
+    console.print(f"candidates  {result['candidates']}")
+    console.print(f"time        {result['seconds']} s, seed {result['seed']}, synthetic data")
+    console.print(f"runtime     {LOCAL_RUNTIME}")
+
+
+def _print_evidence(changeset: dict[str, Any], console: Console) -> None:
+    validation = changeset["validation"]
+    if validation is not None and validation["champion"] is not None:
+        before, after = validation["champion"]["passed"], validation["challenger"]["passed"]
+        console.print(f"accuracy    {_rate(before)} before")
+        console.print(f"            {_rate(after)} after, on {validation['n']} held-out tickets")
+        console.print(f"gain        {_points(validation['effect_95'])} (95 % interval)")
+        if validation["effect"]["confidence"] != validation["effect_95"]["confidence"]:
+            confidence = 100 * validation["effect"]["confidence"]
+            console.print(f"            {_points(validation['effect'])} at the {confidence:.2f} % this look is decided by")
+        if validation["n_more"]:
+            console.print(f"            {validation['n_more']} more samples are needed to decide")
+    clusters = changeset["evidence"]["clusters"]
+    if clusters:
+        table = Table("cluster of failures", "size", "fixed", "broke", box=None, pad_edge=False, header_style="dim")
+        for cluster in clusters[:8]:
+            table.add_row(cluster["label"][:60], str(cluster["size"]), str(cluster["fixed"]), str(cluster["broke"]))
+        console.print(table)
+        if len(clusters) > 8:
+            console.print(f"[dim]and {len(clusters) - 8} more[/dim]")
+    console.print(f"change      version {changeset['base_version']} → {changeset['candidate_version']}:")
+    for change in changeset["evidence"]["candidate"]["diff"]:
+        console.print(f"            {change['operation']} {change['pointer']}")
 
 
 def print_address(url: str, result: dict[str, Any], email: str, password: str, console: Console) -> None:
     """Where to go on."""
-    console.print(url, result["workspace_id"], email, password)
+    console.rule("go on")
+    console.print(f"server      {url}   API reference {url}/docs")
+    console.print(f"sign in     {email}   password {password}")
+    if result["changeset_id"]:
+        path = f"/api/v1/workspaces/{result['workspace_id']}/changesets/{result['changeset_id']}"
+        console.print(f"change set  {url}{path}", soft_wrap=True)
+        console.print(f"accept it   POST {path}/accept", soft_wrap=True)
+    console.print("stop        Ctrl-C; `make run` starts again with this workspace")
+
+
+def _rate(rate: dict[str, Any]) -> str:
+    return f"{100 * rate['rate']:.1f} % [{100 * rate['low']:.1f}, {100 * rate['high']:.1f}]"
+
+
+def _points(effect: dict[str, Any]) -> str:
+    low, high = (f"{100 * bound:+.1f}" if bound is not None else "none" for bound in (effect["low"], effect["high"]))
+    return f"{100 * effect['mean']:+.1f} points [{low}, {high}]"

@@ -1,10 +1,19 @@
 """The playground: one run, kept, marked, outside of any transaction."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
+from spectral.domains.agents.invocation import Choice, InvocationService
+from spectral.domains.agents.service import AgentService
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.db.session import Database
+from spectral.platform.llm.calls import ModelFault, ModelInfo, ModelReply, ModelRequest
+from spectral.platform.llm.door import ModelDoor
+from spectral.platform.shared.errors import NotFoundError
 from tests.fixtures.tenants import Tenant
 
 CONFIG: dict[str, Any] = {
@@ -120,3 +129,30 @@ async def test_a_run_that_the_model_refuses_is_kept_with_its_error(
     assert run["error"]["type"] == "invalid_request"
     listed = await client.get(f"{url}/invocations", headers=tenant.client_headers)
     assert listed.json()["results"] == [run]
+
+
+class DeletesTheAgent:
+    """A model during whose answer the agent is deleted, in a write transaction of somebody else."""
+
+    name = "spectral-local"
+
+    def __init__(self, database: Database, access: WorkspaceAccess, agent_id: UUID) -> None:
+        self.database, self.access, self.agent_id = database, access, agent_id
+
+    def models(self) -> Sequence[ModelInfo]:
+        return [ModelInfo("spectral-local/small", self.name, "deletes", priced=True, deterministic=True)]
+
+    async def complete_many(self, requests: Sequence[ModelRequest]) -> Sequence[ModelReply | ModelFault]:
+        async with self.database.transaction(self.access) as session:
+            await AgentService(session, self.access).delete_agent(self.agent_id)
+        return [ModelReply("done", 1, 1, 0, 0.1) for _ in requests]
+
+
+async def test_no_transaction_is_open_while_the_model_thinks(
+    database: Database, client: httpx.AsyncClient, tenant: Tenant, url: str
+) -> None:
+    agent_id = UUID(url.rpartition("/")[2])
+    door = ModelDoor([DeletesTheAgent(database, tenant.access, agent_id)])
+    with pytest.raises(NotFoundError):
+        await InvocationService(database, tenant.access, door).invoke(agent_id, "x", Choice())
+    assert (await client.get(f"{url}/invocations", headers=tenant.client_headers)).status_code == 404

@@ -71,7 +71,7 @@ def series(
 
 
 @pytest.mark.parametrize(
-    "n, discordance, group_size",
+    ("n", "discordance", "group_size"),
     [(60, 0.2, 1), (150, 0.2, 1), (200, 0.02, 1), (300, 0.3, 3), (360, 0.1, 1)],
     ids=["few", "ordinary", "near the ceiling", "sessions", "large"],
 )

@@ -21,7 +21,7 @@ def test_every_plan_spends_no_more_than_its_life_and_ends_with_the_whole_holdout
 
 
 @pytest.mark.parametrize(
-    "size, stages",
+    ("size", "stages"),
     [(30, (30,)), (360, (360,)), (499, (499,)), (500, (400, 500)), (850, (400, 850)), (2000, (400, 800, 2000))],
 )
 def test_small_holdouts_are_measured_whole_and_large_ones_in_stages(size: int, stages: tuple[int, ...]) -> None:
@@ -52,7 +52,7 @@ def test_too_small_a_holdout_has_no_plan() -> None:
 
 
 @pytest.mark.parametrize(
-    "alphas, stages",
+    ("alphas", "stages"),
     [
         ((0.03, 0.03), (100,)),
         ((), (100,)),

@@ -146,7 +146,7 @@ def test_near_the_ceiling_one_lucky_item_is_not_a_gain() -> None:
 
 
 @pytest.mark.parametrize(
-    "champion, challenger, groups, confidence",
+    ("champion", "challenger", "groups", "confidence"),
     [
         ([], [], None, 0.95),
         ([1.0], [1.0, 0.0], None, 0.95),
@@ -182,7 +182,7 @@ def test_mirrored_arms_give_the_mirrored_mean_and_an_ordered_interval(difference
     assert effect.mean <= effect.high + 1e-9
 
 
-@pytest.mark.parametrize("n, grouped", [(150, False), (300, True), (60, False)])
+@pytest.mark.parametrize(("n", "grouped"), [(150, False), (300, True), (60, False)])
 def test_the_interval_covers_the_truth_as_often_as_it_says(n: int, grouped: bool) -> None:  # noqa: FBT001
     runs, below, above, gain = 300, 0, 0, 0.08
     for run in range(runs):
@@ -273,7 +273,7 @@ def test_wilson_is_scipys_wilson(n: int, share: float, confidence: float) -> Non
 # ------------------------------------------------------------------------------------------------------ sample sizes
 
 
-@pytest.mark.parametrize("pairs, points", [(30, 22), (100, 12)])
+@pytest.mark.parametrize(("pairs", "points"), [(30, 22), (100, 12)])
 def test_thirty_pairs_detect_only_twenty_two_points_and_a_hundred_only_twelve(pairs: int, points: int) -> None:
     assert round(100 * minimum_detectable_effect(pairs, discordance=0.2)) == points
 

@@ -14,6 +14,7 @@ from tests.fixtures.tenants import Tenant
 
 LABELS = {"name": "intent", "scorer": "label", "weight": 3, "options": {"labels": ["billing", "login"]}}
 SPEED = {"name": "speed", "scorer": "latency", "weight": 1, "options": {"target_ms": 100, "limit_ms": 300}}
+HOPELESS = {"name": "r", "scorer": "regex", "options": {"pattern": r"(a)\1"}}
 RUBRIC = {"name": "Right and fast", "dimensions": [LABELS, SPEED], "threshold": 0.75}
 OBJECTIVE = {
     "name": "Better, not dearer",
@@ -318,7 +319,7 @@ WRONG_BODIES: list[tuple[str, Answer, str]] = [
     ("rubrics", {**RUBRIC, "dimensions": []}, "/dimensions"),
     ("rubrics", {**RUBRIC, "dimensions": [LABELS, {**SPEED, "scorer": "magic"}]}, "/dimensions/1"),
     ("rubrics", {**RUBRIC, "dimensions": [{**LABELS, "options": {"labels": ["one"]}}]}, "/dimensions/0"),
-    ("rubrics", {**RUBRIC, "dimensions": [{"name": "r", "scorer": "regex", "options": {"pattern": "("}}]}, "/dimensions/0"),
+    ("rubrics", {**RUBRIC, "dimensions": [HOPELESS]}, "/dimensions/0"),
     ("rubrics", {**RUBRIC, "dimensions": [LABELS, LABELS]}, ""),
     ("rubrics", {**RUBRIC, "threshold": "high"}, "/threshold"),
     ("rubrics/preview", {"rubric": {"dimensions": [SPEED]}, "cases": []}, "/cases"),

@@ -31,7 +31,7 @@ def series(guard: dict[str, Any], *pairs: tuple[MeasuredExample, MeasuredExample
 
 
 @pytest.mark.parametrize(
-    "guard, champion, challenger, slack",
+    ("guard", "champion", "challenger", "slack"),
     [
         ({"kind": "latency", "statistic": "mean"}, item(latency=100), item(latency=110), 0.0),
         ({"kind": "latency", "max_ratio": 2}, item(latency=100), item(latency=150), 50.0),

@@ -48,6 +48,7 @@ class Runtime:
     crash_after: int | None = None
     faults: dict[Any, list[ExecutionFault]] = field(default_factory=dict)
     gate: asyncio.Event | None = None
+    eight_calls: asyncio.Event = field(default_factory=asyncio.Event)
     calls: list[tuple[str, Any, int]] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     deterministic: bool = True
@@ -59,6 +60,8 @@ class Runtime:
             raise CrashError
         self.batches.append(len(inputs))
         self.calls.extend((config.model, value, seed) for value, seed in zip(inputs, seeds, strict=True))
+        if len(self.calls) >= 8:
+            self.eight_calls.set()
         if self.gate is not None:
             await self.gate.wait()
         return [self._execution(config, value) for value in inputs]
@@ -263,8 +266,7 @@ async def test_paid_calls_are_reserved_before_and_committed_one_by_one(
     runtime, budget = Runtime(cost=30, gate=gate), Budget(100, 10_000)
     measured = measuring(runtime, budget, ceiling=paid_ceiling)
     work = asyncio.create_task(measured.measure(config("paid"), items(20), purpose="agent"))
-    while len(runtime.calls) < 8:
-        await asyncio.sleep(0.01)
+    await runtime.eight_calls.wait()
     subject = measured.subject  # type: ignore[attr-defined]
     assert await journal(database, tenant.access, subject) == (0, 8, (8, 800))
     gate.set()
@@ -282,8 +284,7 @@ async def test_calls_in_flight_at_a_crash_keep_their_reservation(
     runtime = Runtime(cost=30, gate=asyncio.Event())
     measured = measuring(runtime, Budget(100, 10_000), ceiling=paid_ceiling)
     work = asyncio.create_task(measured.measure(config("paid"), samples, purpose="agent"))
-    while len(runtime.calls) < 8:
-        await asyncio.sleep(0.01)
+    await runtime.eight_calls.wait()
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work

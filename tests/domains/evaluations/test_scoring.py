@@ -113,7 +113,7 @@ def test_a_providers_fault_is_missing_under_any_rubric() -> None:
 
 
 @pytest.mark.parametrize(
-    "run, error_type",
+    ("run", "error_type"),
     [
         (execution(None, error=ExecutionFault("invalid_request", "refused")), "invalid_request"),
         (execution(None), "no_output"),

@@ -75,7 +75,7 @@ class HoldoutLedgerService:
         )
 
     async def current_holdout(self, set_id: UUID) -> Holdout:
-        """Raises NoHoldoutError (400), or HoldoutSpentError (400) where the last one was retired because it is spent."""
+        """Raises NoHoldoutError (400), or HoldoutSpentError (400) where the last one was retired as spent."""
         holdout = await self._samples.find_holdout(set_id)
         if holdout is not None:
             return holdout

@@ -6,6 +6,7 @@ of the two sets (standard error ≤ 0.045, at 0.85: 0.03).  Source: Broder, "On 
 documents", 1997; banding as in Leskovec, Rajaraman & Ullman, "Mining of Massive Datasets", chapter 3.
 """
 
+import hashlib
 from collections import defaultdict
 from typing import Final
 
@@ -22,9 +23,16 @@ SHORTEST: Final = 20
 
 _SHINGLE: Final = 5
 _ROWS: Final = HASHES // BANDS
-_random = np.random.Generator(np.random.PCG64(0x5EC7_7A11))
-_MULTIPLIERS: Final = _random.integers(1, 2**63, size=HASHES, dtype=np.uint64) | np.uint64(1)
-_OFFSETS: Final = _random.integers(0, 2**63, size=HASHES, dtype=np.uint64)
+
+
+def _constants(name: str) -> NDArray[np.uint64]:
+    # From a hash and not from NumPy's generator, whose stream may change between releases: signatures are stored.
+    drawn = [hashlib.blake2b(f"{name} {at}".encode(), digest_size=8).digest() for at in range(HASHES)]
+    return np.array([int.from_bytes(each, "big") for each in drawn], dtype=np.uint64)
+
+
+_MULTIPLIERS: Final = _constants("multiplier") | np.uint64(1)
+_OFFSETS: Final = _constants("offset")
 _POWERS: Final = np.array([1_000_003**power % 2**64 for power in range(_SHINGLE)], dtype=np.uint64)
 
 Signature = NDArray[np.uint32]

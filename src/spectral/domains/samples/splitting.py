@@ -61,31 +61,27 @@ def place_items(
     each into the split that is furthest below its share. The order of the items does not matter.
     """
     ties = _Ties()
-    home: dict[str, set[Place]] = defaultdict(set)
-    for one in placed:
-        ties.join([f"group:{one.group_key}", *(f"link:{link}" for link in one.links)])
-    for new in unplaced:
-        ties.join(_tags(new))
-    for one in placed:
-        home[ties.root(f"group:{one.group_key}")].add(Place(one.group_key, one.split))
-    members: dict[str, list[int]] = defaultdict(list)
-    for at, new in enumerate(unplaced):
-        members[ties.root(_tags(new)[0])].append(at)
-
     counts = dict.fromkeys(Split, 0)
     for one in placed:
         counts[one.split] += 1
+        ties.settle([f"\0{one.group_key}", *one.links], Place(one.group_key, one.split))
+    # One by one, so that an item that ties two splits is left out and does not take its whole group with it.
+    by_name = sorted(range(len(unplaced)), key=lambda at: unplaced[at].name)
+    tied = [at for at in by_name if ties.join(unplaced[at].links or [_key(unplaced[at])])]
+
     places: list[Place | None] = [None] * len(unplaced)
+    members: dict[str, list[int]] = defaultdict(list)
+    for at in tied:
+        members[ties.root(_key(unplaced[at]))].append(at)
     fresh: list[tuple[str, list[int]]] = []
     for root, group in members.items():
-        homes = home.get(root)
-        if homes is None:
+        home = ties.home(root)
+        if home is None:
             fresh.append((min(_key(unplaced[at]) for at in group), group))
-        elif len({place.split for place in homes}) == 1:
-            place = min(homes, key=lambda each: each.group_key)
-            counts[place.split] += len(group)
-            for at in group:
-                places[at] = place
+            continue
+        counts[home.split] += len(group)
+        for at in group:
+            places[at] = home
     for key, group in sorted(fresh, key=lambda each: (-len(each[1]), _rank(seed, each[0]))):
         total = sum(counts.values()) + len(group)
         split = max((each for each in Split if shares[each] > 0), key=lambda each: shares[each] * total - counts[each])
@@ -99,10 +95,6 @@ def _short(value: str) -> str:
     return value if len(value) <= 160 else f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
 
 
-def _tags(item: Unplaced) -> list[str]:
-    return [f"link:{link}" for link in item.links] or [f"name:{item.name}"]
-
-
 def _key(item: Unplaced) -> str:
     return min(item.links) if item.links else f"item={item.name}"
 
@@ -112,10 +104,11 @@ def _rank(seed: int, key: str) -> bytes:
 
 
 class _Ties:
-    """Disjoint sets of tags, joined by union-find with path halving."""
+    """Disjoint sets of tags (union-find with path halving), some of which have a home."""
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}
+        self._home: dict[str, Place] = {}
 
     def root(self, tag: str) -> str:
         parent = self._parent
@@ -125,7 +118,26 @@ class _Ties:
             tag = parent[tag]
         return tag
 
-    def join(self, tags: Sequence[str]) -> None:
-        first = self.root(tags[0])
-        for tag in tags[1:]:
-            self._parent[self.root(tag)] = first
+    def home(self, root: str) -> Place | None:
+        return self._home.get(root)
+
+    def settle(self, tags: Sequence[str], place: Place) -> None:
+        """The tags belong together and live there."""
+        self._unite({self.root(tag) for tag in tags}, [place])
+
+    def join(self, tags: Sequence[str]) -> bool:
+        """The tags belong together from now on, unless that would unite homes in two splits: then nothing changes."""
+        roots = {self.root(tag) for tag in tags}
+        homes = [self._home[root] for root in roots if root in self._home]
+        if len({home.split for home in homes}) > 1:
+            return False
+        self._unite(roots, homes)
+        return True
+
+    def _unite(self, roots: set[str], homes: Sequence[Place]) -> None:
+        first = min(roots)
+        known = [self._home[root] for root in roots if root in self._home]
+        for root in roots:
+            self._parent[root] = first
+        if homes or known:
+            self._home[first] = min([*homes, *known], key=lambda home: home.group_key)

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -42,6 +42,7 @@ _STOP_WORDS = frozenset(
 )
 
 Floats = NDArray[np.float64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,19 +259,41 @@ def _assemble(
 
 
 def _label(failures: Sequence[Failure], weights: dict[str, float]) -> str:
-    """A cluster is named by the confusion most of it shows, else by the values and words that weigh most in it."""
-    pairs = Counter(
-        (failure.expected, failure.got)
-        for failure in failures
-        if _is_short(failure.expected) and (failure.got is None or _is_short(failure.got))
-    )
-    if pairs:
-        (expected, got), count = max(pairs.items(), key=lambda pair: (pair[1], str(pair[0])))
-        if count * 2 > len(failures):
-            return f"{expected} read as {got}" if got is not None else f"{expected}: no output"
-    words = [term.removeprefix("dimension:") for term in weights if not term.startswith("dimension:")]
+    """A cluster is named by the confusion most of it shows, else by what is right or was answered in most of it.
+
+    Where answers are long texts, by the words that weigh most.
+    """
+    short = [(failure.expected, failure.got) for failure in failures if _is_short(failure.expected)]
+    pairs = Counter((expected, got) for expected, got in short if got is None or _is_short(got))
+    pair, count = _most(pairs)
+    if pair is not None and 2 * count > len(failures):
+        expected, got = pair
+        return f"{expected} read as {got}" if got is not None else f"{expected}: no output"
+    right, count = _most(Counter(expected for expected, _ in short))
+    if right is not None and 2 * count > len(failures):
+        others = [got for (expected, got), _ in pairs.most_common() if expected == right and got is not None]
+        return f"{right} read as {_either(others)}"
+    answered, count = _most(Counter(got for _, got in short if _is_short(got)))
+    if answered is not None and 2 * count > len(failures):
+        others = [expected for (expected, got), _ in pairs.most_common() if got == answered and expected is not None]
+        return f"{_either(others)} read as {answered}"
+    words = [term for term in weights if not term.startswith("dimension:")]
     names = [word.replace("expected:", "expected ").replace("got:", "got ") for word in words[:3]]
     return ", ".join(names) or failures[0].dimension
+
+
+def _most(counts: "Counter[T]") -> tuple[T | None, int]:
+    """The most frequent, among equals the one whose name comes first."""
+    if not counts:
+        return None, 0
+    value, count = min(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
+    return value, count
+
+
+def _either(values: Sequence[str]) -> str:
+    """Up to two of the values by name, and that there are more."""
+    named = " or ".join(sorted(set(values[:2])))
+    return f"{named} and others" if len(set(values)) > 2 else named
 
 
 def _is_short(value: str | None) -> bool:

@@ -229,9 +229,7 @@ def _paired(spec: ObjectiveSpec, champion: Sequence[Measured], challenger: Seque
     groups = {one.item_id: one.group_key for one in champion}
     items = [item for item in before if before[item] is not None and after.get(item) is not None]
     pairs = [(one, other) for one, other in _repeats(champion, challenger)]
-    broken = tuple(
-        guard.name for guard in spec.guards if float(guard_series(guard, pairs).slack()) < -1e-9 if pairs
-    )
+    broken = tuple(guard.name for guard in spec.guards if float(guard_series(guard, pairs).slack()) < -1e-9 if pairs)
     wins = sum(not one.passed and other.passed for one, other in pairs)
     losses = sum(one.passed and not other.passed for one, other in pairs)
     if not items:

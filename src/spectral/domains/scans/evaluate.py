@@ -75,9 +75,7 @@ def _experiment(work: ScanWork, document: dict[str, Any], finalists: Sequence[Sc
         ArmDraft(
             label=f"{candidate.strategy} {candidate.ordinal}",
             config_hash=candidate.config_hash,
-            summary={
-                name.removeprefix(ARM): value for name, value in result.items() if name.startswith(ARM)
-            },
+            summary={name.removeprefix(ARM): value for name, value in result.items() if name.startswith(ARM)},
             effect={name: result[name] for name in EFFECT},
             changes=candidate.changes,
             frontier=result["on_frontier"],

@@ -6,7 +6,7 @@ from typing import Any
 
 from spectral.domains.agents.config import apply_changes, canonical_hash
 from spectral.domains.agents.errors import SearchSpaceViolationError
-from spectral.domains.samples.service import Sample
+from spectral.domains.samples.sample import Sample
 from spectral.domains.scans.errors import StrategyFailedError
 from spectral.domains.scans.models import ScanCandidate, ScanQuestion
 from spectral.domains.scans.repository import NewEvent, ScanCandidateRepository, ScanQuestionRepository
@@ -106,7 +106,7 @@ class _Search:
             await self._record(Candidate(changes, COMBINED, f"the best of {' and '.join(names)} together"))
 
     async def _record(self, candidate: Candidate) -> None:
-        """Stored with its event in one transaction; one that was proposed before (or by an earlier run) is not again."""
+        """Stored with its event in one transaction; what was proposed before, or by an earlier run, is not again."""
         work = self._work
         try:
             config_hash = canonical_hash(apply_changes(work.pinned.champion, candidate.changes))

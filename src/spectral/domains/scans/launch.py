@@ -294,7 +294,9 @@ def _changes(champion: ConfigDocument, candidate: ConfigDocument) -> dict[str, A
         )
     check_derived(champion, candidate)
     before, after = champion.as_json(), candidate.as_json()
-    places: Sequence[str] = [knob.pointer for knob in champion.search_space] if diff_documents(champion, candidate) else []
+    places: Sequence[str] = (
+        [knob.pointer for knob in champion.search_space] if diff_documents(champion, candidate) else []
+    )
     return {
         pointer: value_at(after, pointer)
         for pointer in places

@@ -12,14 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.agents.config import apply_changes
 from spectral.domains.changesets.clusters import ClusterDraft, ClusterService
 from spectral.domains.evaluations.measurement import Measured
-from spectral.domains.samples.service import Sample, SampleService
+from spectral.domains.samples.sample import Sample
+from spectral.domains.samples.service import SampleService
 from spectral.domains.scans.clustering import Clustering, Failure, cluster_failures, failure_text
 from spectral.domains.scans.comparison import diagnose as diagnose_changes
 from spectral.domains.scans.comparison import objective_by_item, summarise
 from spectral.domains.scans.plan import Samples, assess
 from spectral.domains.scans.repository import NewEvent, ScanCandidateRepository
 from spectral.domains.scans.states import Phase
-from spectral.domains.scans.work import PhaseResult, ScanWork, digest_of
+from spectral.domains.scans.work import SPLITS, PhaseResult, ScanWork, digest_of
 
 EXAMPLES_SHOWN = 5
 MISSING_WARNING = 0.05
@@ -57,7 +58,7 @@ async def detect(work: ScanWork) -> PhaseResult:
     """The champion is scored on reflect and select; its failures are what the scan tries to repair."""
     document: dict[str, Any] = {}
     events: list[NewEvent] = []
-    for split in ("reflect", "select"):
+    for split in SPLITS:
         measured = await work.measure(work.pinned.champion, await work.items(split))
         summary = summarise(work.pinned.objective, measured)
         failures = failures_of(await work.items(split), measured)
@@ -78,7 +79,7 @@ async def detect(work: ScanWork) -> PhaseResult:
 async def cluster(work: ScanWork) -> PhaseResult:
     """The champion's failures on reflect and select are grouped by what they have in common."""
     failures: list[Failure] = []
-    for split in ("reflect", "select"):
+    for split in SPLITS:
         items = await work.items(split)
         failures += failures_of(items, await work.measure(work.pinned.champion, items))
     clustering = await asyncio.to_thread(cluster_failures, failures, seed=work.scan.seed)
@@ -126,7 +127,7 @@ async def diagnose(work: ScanWork) -> PhaseResult:
     before: dict[UUID, bool] = {}
     after: dict[UUID, bool] = {}
     failures: dict[UUID, Failure] = {}
-    for split in ("reflect", "select"):
+    for split in SPLITS:
         items = await work.items(split)
         champion, challenger = await work.measure(work.pinned.champion, items), await work.measure(document, items)
         before |= _passed(champion)

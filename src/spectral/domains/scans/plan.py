@@ -182,6 +182,8 @@ class _Fixed:
     @classmethod
     def of(cls, samples: Samples, repeats: int) -> Self:
         stage = LookPlan.for_holdout(samples.holdout).stage_items(1) if samples.holdout >= MINIMUM_ITEMS else 0
+        # A stage takes whole groups (sessions, users), so it may be a little larger than planned.
+        stage = min(samples.holdout, stage + stage // 10)
         return cls(
             detect=(samples.reflect + samples.select) * repeats,
             diagnose=samples.reflect * repeats,
@@ -192,9 +194,7 @@ class _Fixed:
     def total(self) -> int:
         return self.detect + self.diagnose + self.validate
 
-    def plan(
-        self, maximum: int, repeats: int, one: int, *, search: int, finalists: int, ablations: int
-    ) -> ScanPlan:
+    def plan(self, maximum: int, repeats: int, one: int, *, search: int, finalists: int, ablations: int) -> ScanPlan:
         """`one`: what a configuration on the whole select split takes."""
         return ScanPlan(
             max_evaluations=maximum,

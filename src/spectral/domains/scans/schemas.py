@@ -41,7 +41,9 @@ class ScanIn(WireIn):
         description="For the strategy `template`: configurations of your own, each reachable by the search space.",
     )
     budget: BudgetIn = BudgetIn()
-    repeats: int = Field(default=1, ge=1, le=10, description="Executions of each item, for models that are not certain.")
+    repeats: int = Field(
+        default=1, ge=1, le=10, description="Executions of each item, for models that are not certain."
+    )
     reflection_model: str | None = Field(
         default=None, min_length=1, max_length=200, description="A language model that proposes texts. Null: none."
     )
@@ -131,7 +133,7 @@ class PhaseOut(WireOut):
 
 
 class CandidateOut(WireOut):
-    """A configuration that was proposed; `changes` by JSON pointer, `select` against the champion on the select split."""
+    """A configuration that was proposed: `changes` by JSON pointer, `select` how it did on the select split."""
 
     ordinal: int
     strategy: str

@@ -118,9 +118,7 @@ class SearchContext:
         config_hash = canonical_hash(document)
         self._allowance.take({(config_hash, item_id) for item_id in sample_ids})
         items = [self._items[item_id] for item_id in dict.fromkeys(sample_ids)]
-        measured = self.call(
-            self._measurement.measure(document, items, purpose="agent", repeats=self._repeats)
-        )
+        measured = self.call(self._measurement.measure(document, items, purpose="agent", repeats=self._repeats))
         if self._allowance.cost_nano_usd is not None:
             self._allowance.cost_nano_usd -= sum(one.cost_nano_usd or 0 for one in measured)
         outcomes = {outcome.item_id: outcome for outcome in outcomes_of(self._objective, measured)}

@@ -129,9 +129,7 @@ class ScanService:
         phases = await ScanPhaseRepository(self._session, self._access).of_scan(scan_id)
         return scan, await self._cost(scan, phases)
 
-    async def list_events(
-        self, scan_id: UUID, *, after: int, offset: int, limit: int
-    ) -> tuple[list[ScanEvent], int]:
+    async def list_events(self, scan_id: UUID, *, after: int, offset: int, limit: int) -> tuple[list[ScanEvent], int]:
         """At most `limit` events with a higher number than `after`, and how many the scan has. Raises NotFoundError."""
         scan = await self._scans.get(scan_id)
         # Numbers have no gaps, so skipping is adding.
@@ -140,7 +138,7 @@ class ScanService:
     async def cancel_scan(self, scan_id: UUID, engine: Engine) -> Scan:
         """A scan that waits is cancelled; one that runs is told to end, and ends within about a second.
 
-        Asking again is harmless. Raises NotFoundError, InvalidTransitionError (400) for a scan that has ended otherwise.
+        Asking again is harmless. Raises NotFoundError, and InvalidTransitionError (400) for one that ended otherwise.
         """
         scan = await self._scans.lock(scan_id)
         if scan.status in {ScanStatus.CANCELLING, ScanStatus.CANCELLED}:
@@ -189,18 +187,18 @@ class ScanService:
                     )
                 )
         evaluations = sum(line.calls for line in lines)
-        for asked in await ScanQuestionRepository(self._session, self._access).costs(scan.id):
-            lines.append(
-                CostLine(
-                    asked.model,
-                    asked.purpose,
-                    asked.calls,
-                    asked.input_tokens,
-                    asked.output_tokens,
-                    asked.cost_nano_usd,
-                    0,
-                )
+        lines += [
+            CostLine(
+                asked.model,
+                asked.purpose,
+                asked.calls,
+                asked.input_tokens,
+                asked.output_tokens,
+                asked.cost_nano_usd,
+                0,
             )
+            for asked in await ScanQuestionRepository(self._session, self._access).costs(scan.id)
+        ]
         return ScanCost(tuple(lines), evaluations)
 
 

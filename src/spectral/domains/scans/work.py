@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +18,8 @@ from spectral.domains.evaluations.measurement import Measured, Measurement
 from spectral.domains.evaluations.objectives import ObjectiveSpec
 from spectral.domains.evaluations.scoring import RubricSpec
 from spectral.domains.evaluations.service import RubricService
-from spectral.domains.samples.service import Sample, SampleService
+from spectral.domains.samples.sample import Sample
+from spectral.domains.samples.service import SampleService
 from spectral.domains.scans.errors import SamplesChangedError
 from spectral.domains.scans.models import Scan
 from spectral.domains.scans.plan import ScanPlan
@@ -29,6 +30,8 @@ from spectral.platform.db.session import Database
 from spectral.platform.llm.door import ModelDoor
 
 SUBJECT = "scan"
+SearchableSplit = Literal["reflect", "select"]
+SPLITS: tuple[SearchableSplit, ...] = ("reflect", "select")
 SPLIT_MAXIMUM = 2_000
 """Of a larger split a fixed random part is used: more items make a scan dearer, not better."""
 
@@ -74,7 +77,9 @@ class Pinned:
 class ScanWork:
     """One execution of one scan. The rows are the truth; what is kept here can be read again at any time."""
 
-    def __init__(self, execution: Execution, door: ModelDoor, pinned: Pinned, results: dict[Phase, dict[str, Any]]) -> None:
+    def __init__(
+        self, execution: Execution, door: ModelDoor, pinned: Pinned, results: dict[Phase, dict[str, Any]]
+    ) -> None:
         self.execution = execution
         self.door = door
         self.pinned = pinned
@@ -91,7 +96,9 @@ class ScanWork:
             agents = AgentService(session, execution.access)
             agent = await agents.read_agent(scan.agent_id)
             config = await agents.read_config(scan.agent_id, scan.base_version)
-            rubric = await RubricService(session, execution.access).read_rubric_spec(scan.rubric_id, scan.rubric_version)
+            rubric = await RubricService(session, execution.access).read_rubric_spec(
+                scan.rubric_id, scan.rubric_version
+            )
         pinned = Pinned(
             scan=scan,
             champion=config.read_document(),
@@ -125,7 +132,7 @@ class ScanWork:
         """Add events to the scan in this transaction."""
         await ScanRepository(session, self.access).append_events(self.scan.id, events)
 
-    async def items(self, split: str) -> list[Sample]:
+    async def items(self, split: SearchableSplit) -> list[Sample]:
         """The items of a split that the scan was pinned to by its first phase, in a fixed order.
 
         Raises SamplesChangedError (400) when one of them has been changed or removed since.
@@ -140,7 +147,7 @@ class ScanWork:
             self._items[split] = chosen
         return self._items[split]
 
-    async def read_split(self, split: str) -> list[Sample]:
+    async def read_split(self, split: SearchableSplit) -> list[Sample]:
         """The items that are in a split now, at most `SPLIT_MAXIMUM` of them."""
         async with self.database.transaction(self.access, read_only=True) as session:
             items = await SampleService(session, self.access).split_items(self.scan.sample_set_id, split)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from spectral.domains.traces.batch import PreparedBatch, read_batch
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.otlp import Rejections, content_type_of
-from spectral.domains.traces.partitions import make_partitions
+from spectral.domains.traces.partitions import PartitionWindow, make_partitions
 from spectral.domains.traces.storage import SpanStore, store_spans
 from spectral.domains.traces.storage_postgres import PostgresSpanStore
 from spectral.domains.traces.storage_sqlite import SqliteSpanStore
@@ -49,6 +49,7 @@ class IngestionLimits:
     body_bytes: int = 64 * 1024 * 1024
     pending_bytes: int = 128 * 1024 * 1024
     pending_requests: int = 512
+    partitions: PartitionWindow = PartitionWindow()
 
 
 @dataclass(slots=True)
@@ -84,6 +85,7 @@ class TraceIngestor:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="otlp")
         self._requests = 0
         self._bytes = 0
+        self._accepts = False
         self._writer: asyncio.Task[None] | None = None
         self._upkeep: asyncio.Task[None] | None = None
 
@@ -99,11 +101,13 @@ class TraceIngestor:
             await self._make_partitions()
             self._upkeep = asyncio.create_task(self._make_partitions_forever(), name="trace-partitions")
         self._writer = asyncio.create_task(self._write_forever(), name="trace-writer")
+        self._accepts = True
 
     async def stop(self) -> None:
         """Commit what is waiting, then end."""
         if self._upkeep is not None:
             self._upkeep.cancel()
+        self._accepts = False
         if self._writer is not None:
             await self._queue.put(None)
             await self._writer
@@ -148,15 +152,14 @@ class TraceIngestor:
         return await loop.run_in_executor(self._readers, read_batch, body, content_type, encoding, limit, self._mapper)
 
     async def _store(self, access: WorkspaceAccess, batch: PreparedBatch) -> None:
-        if self._writer is None or self._writer.done():
-            raise UnavailableError("Ingestion is not running", retry_after_s=self.RETRY_AFTER_S)
+        self._require_running()
         pending = _Pending(access, batch, asyncio.get_running_loop().create_future())
         self._queue.put_nowait(pending)
         await pending.done
 
     def _count_refusal(self, access: WorkspaceAccess, refusal: SpectralError) -> None:
         """Let the next commit count a refused request; nobody waits for it."""
-        if refusal.status < 500 and self._writer is not None and not self._writer.done():
+        if refusal.status < 500 and self._accepts:
             rejections = Rejections()
             rejections.add(refusal.slug.replace("-", "_"))
             done = asyncio.get_running_loop().create_future()
@@ -167,6 +170,7 @@ class TraceIngestor:
 
     @contextmanager
     def _admitted(self) -> Iterator[_Admission]:
+        self._require_running()
         if self._requests >= self._limits.pending_requests or self._bytes >= self._limits.pending_bytes:
             raise self._overloaded()
         admission = _Admission()
@@ -183,6 +187,10 @@ class TraceIngestor:
         self._bytes += size
         if self._bytes > self._limits.pending_bytes and self._bytes > admission.size:
             raise self._overloaded()
+
+    def _require_running(self) -> None:
+        if not self._accepts:
+            raise UnavailableError("This server is stopping", retry_after_s=self.RETRY_AFTER_S)
 
     def _overloaded(self) -> IngestionOverloadedError:
         return IngestionOverloadedError("Too much is waiting to be stored", retry_after_s=self.RETRY_AFTER_S)
@@ -246,7 +254,7 @@ class TraceIngestor:
     async def _make_partitions(self) -> None:
         try:
             async with asyncio.timeout(PARTITION_LIMIT_S):
-                made = await make_partitions(self._database)
+                made = await make_partitions(self._database, self._limits.partitions)
         except (DBAPIError, PoolTimeoutError, TimeoutError, OSError) as error:
             # Spans go to the default partition until it succeeds; a database without a schema answers here too.
             log.warning("span_partitions_not_made", error=type(error).__name__)

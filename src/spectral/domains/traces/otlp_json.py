@@ -6,6 +6,7 @@ ignored. Source: OpenTelemetry protocol specification, "JSON Protobuf Encoding".
 
 import base64
 import binascii
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -37,20 +38,34 @@ def decode_json(body: bytes, rejections: Rejections) -> ExportTraceServiceReques
 
     Raises MalformedOtlpError when the body is not JSON or its outer structure is not that of an export request.
     """
-    try:
-        document = msgspec.json.decode(body) if body.strip() else None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise MalformedOtlpError("The body is not valid JSON") from error
+    document = _parsed(body)
     request = ExportTraceServiceRequest()
     for resource_spans in _members(_object(document, "the body"), "resourceSpans"):
         _resource_spans(resource_spans, request.resource_spans.add(), rejections)
     return request
 
 
+def _parsed(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:
+        # Slower, and more patient: JavaScript writes half a surrogate pair where a string was cut in the middle of one.
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise MalformedOtlpError("The body is not valid JSON") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
 def _resource_spans(source: dict[str, Any], target: ResourceSpans, rejections: Rejections) -> None:
     try:
         resource = source.get("resource")
         if resource is not None:
+            target.resource.SetInParent()
             _attributes(_mapping(resource, "resource"), target.resource.attributes)
             target.resource.dropped_attributes_count = _integer(resource, "droppedAttributesCount", _UINT32)
         target.schema_url = _string(source, "schemaUrl")
@@ -64,11 +79,13 @@ def _scope_spans(source: dict[str, Any], target: ScopeSpans, rejections: Rejecti
     try:
         scope = source.get("scope")
         if scope is not None:
+            target.scope.SetInParent()
             _scope(_mapping(scope, "scope"), target.scope)
         target.schema_url = _string(source, "schemaUrl")
+        spans = _list(source, "spans")
     except _BadValueError as error:
         raise MalformedOtlpError(f"scopeSpans: {error}") from error
-    for span in _list(source, "spans"):
+    for span in spans:
         built = Span()
         try:
             _span(_mapping(span, "span"), built)
@@ -119,6 +136,7 @@ def _span(source: dict[str, Any], target: Span) -> None:
     status = source.get("status")
     if status is not None:
         found = _mapping(status, "status")
+        target.status.SetInParent()
         target.status.message = _string(found, "message")
         code = _enum(found, "code", _STATUS_CODES)
         target.status.code = code if code in {0, 1, 2} else 0  # type: ignore[assignment]
@@ -133,6 +151,7 @@ def _pair(source: dict[str, Any], target: KeyValue, depth: int) -> None:
     target.key = _string(source, "key")
     value = source.get("value")
     if value is not None:
+        target.value.SetInParent()
         _value(_mapping(value, "attribute value"), target.value, depth)
 
 

@@ -1,5 +1,6 @@
 """Day partitions of the span tables on PostgreSQL: from the start of retention to a week ahead."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -7,12 +8,17 @@ import sqlalchemy as sa
 from spectral.platform.db.session import Database
 from spectral.platform.shared.clock import utc_now
 
-RETENTION = timedelta(days=30)
-AHEAD = timedelta(days=7)
+
+@dataclass(frozen=True, slots=True)
+class PartitionWindow:
+    """Which days have partitions of their own, counted from today; other days share the default one."""
+
+    days_behind: int = 30
+    days_ahead: int = 7
 
 
-async def make_partitions(database: Database) -> int:
-    """Every day from the start of retention to a week ahead has its partition; answers how many were made.
+async def make_partitions(database: Database, window: PartitionWindow) -> int:
+    """Every day of the window has its partition; answers how many were made.
 
     A day whose rows are in the default partition already keeps them there. Nothing on SQLite.
     """
@@ -20,5 +26,6 @@ async def make_partitions(database: Database) -> int:
         return 0
     today = utc_now().date()
     async with database.transaction() as session:
-        made = await session.execute(sa.select(sa.func.spectral_make_span_partitions(today - RETENTION, today + AHEAD)))
+        first, last = today - timedelta(days=window.days_behind), today + timedelta(days=window.days_ahead)
+        made = await session.execute(sa.select(sa.func.spectral_make_span_partitions(first, last)))
         return int(made.scalar_one())

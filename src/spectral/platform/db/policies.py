@@ -1,13 +1,20 @@
 """Row-level security on PostgreSQL: the second net under the workspace-bound repositories."""
 
-from alembic.operations import Operations
+from typing import Any, Protocol
 
 WORKSPACE_SETTING = "spectral.workspace"
 ACCOUNT_SETTING = "spectral.account"
-APPLICATION_ROLE_ARGUMENT = "application_role"
 
 
-def enable_row_security(op: Operations, *tables: str, column: str = "workspace_id") -> None:
+class MigrationOperations(Protocol):
+    """What a revision uses of `alembic.op`."""
+
+    def get_bind(self) -> Any: ...
+
+    def execute(self, sqltext: str) -> None: ...
+
+
+def enable_row_security(op: MigrationOperations, *tables: str, column: str = "workspace_id") -> None:
     """Every listed table shows and takes only rows of the transaction's workspace; nothing on SQLite.
 
     `column` = "account_id" binds to the transaction's account instead. FORCE binds the tables' owner too. A

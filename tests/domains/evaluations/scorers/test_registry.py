@@ -62,7 +62,7 @@ def test_an_installed_package_adds_a_scorer(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    "name, value, why",
+    ("name", "value", "why"),
     [
         ("exact_match", "elsewhere:ExactMatch", "registered twice"),
         ("Bad Name", "elsewhere:X", "a name is"),

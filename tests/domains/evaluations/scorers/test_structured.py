@@ -35,7 +35,7 @@ def score(scorer: Scorer, output: str, expected: Any = None) -> float:
 
 
 @pytest.mark.parametrize(
-    "options, expected, output, wanted",
+    ("options", "expected", "output", "wanted"),
     [
         ({}, 3, "3", 1.0),
         ({}, "3.5", "The answer is 3.5.", 1.0),
@@ -77,7 +77,7 @@ def test_number_reading_never_fails(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "document, wanted",
+    ("document", "wanted"),
     [
         ('{"name": "Ada", "age": 36}', 1.0),
         ('```json\n{"name": "Ada", "age": 36}\n```', 1.0),
@@ -134,7 +134,7 @@ def doubling(levels: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "schema, document",
+    ("schema", "document"),
     [
         (doubling(40), "1"),
         ({"$ref": "#"}, "1"),

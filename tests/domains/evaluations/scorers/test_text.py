@@ -27,7 +27,7 @@ def score(scorer: Scorer, expected: Any, output: str) -> float:
 
 
 @pytest.mark.parametrize(
-    "expected, output, options, wanted",
+    ("expected", "output", "options", "wanted"),
     [
         ("Paris", "Paris", {}, 1.0),
         ("Paris", "  Paris\n", {}, 1.0),
@@ -56,7 +56,7 @@ def test_no_expected_answer_is_not_a_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    "options, expected, output, wanted",
+    ("options", "expected", "output", "wanted"),
     [
         ({}, "refund", "We REFUND you", 1.0),
         ({"case_sensitive": True}, "refund", "We REFUND you", 0.0),
@@ -71,7 +71,7 @@ def test_contains(options: dict[str, Any], expected: Any, output: str, wanted: f
 
 
 @pytest.mark.parametrize(
-    "options, output, wanted",
+    ("options", "output", "wanted"),
     [
         ({"pattern": r"order \d{4}"}, "your order 1234 is here", 1.0),
         ({"pattern": r"order \d{4}"}, "no order", 0.0),
@@ -103,7 +103,7 @@ LABELS = ("refund", "refund status", "cancel order", "c++")
 
 
 @pytest.mark.parametrize(
-    "options, expected, output, wanted",
+    ("options", "expected", "output", "wanted"),
     [
         ({}, "Refund", " refund. ", 1.0),
         ({}, "refund", "Label: Refund", 1.0),

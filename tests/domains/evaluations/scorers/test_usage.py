@@ -9,7 +9,7 @@ from spectral.domains.evaluations.scorers.base import Answer, ScoredCase, Scorer
 from spectral.domains.evaluations.scorers.usage import Cost, Latency, ToolCalled
 
 
-@pytest.mark.parametrize("latency, wanted", [(0, 1.0), (100, 1.0), (150, 0.5), (200, 0.0), (1e9, 0.0)])
+@pytest.mark.parametrize(("latency", "wanted"), [(0, 1.0), (100, 1.0), (150, 0.5), (200, 0.0), (1e9, 0.0)])
 def test_latency_falls_in_a_straight_line(latency: float, wanted: float) -> None:
     scorer = Latency(target_ms=100, limit_ms=200)
     assert scorer.score(ScoredCase(), Answer("x", latency)).score == pytest.approx(wanted)
@@ -30,7 +30,7 @@ def test_an_unknown_cost_is_not_a_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind, options",
+    ("kind", "options"),
     [
         (Latency, {"target_ms": 5, "limit_ms": 5}),
         (Latency, {"target_ms": -1, "limit_ms": 5}),
@@ -48,7 +48,7 @@ def test_options_that_make_no_sense_are_refused(kind: Any, options: dict[str, An
 
 
 @pytest.mark.parametrize(
-    "mode, calls, wanted",
+    ("mode", "calls", "wanted"),
     [
         ("all", ("search", "book"), 1.0),
         ("all", ("search", "search"), 0.5),

@@ -41,7 +41,9 @@ def test_label_lines_are_found_whatever_their_bullet_and_marks() -> None:
 
 
 def test_what_follows_but_not_or_except_counts_against_the_label() -> None:
-    parts = read_prompt([system("- refund: money back, but not a voucher; credit\n- late: delivery except holidays. Slow")])
+    parts = read_prompt(
+        [system("- refund: money back, but not a voucher; credit\n- late: delivery except holidays. Slow")]
+    )
 
     assert parts.labels == (
         LabelLine("refund", "money back,  ; credit", "a voucher"),

@@ -124,7 +124,7 @@ class _Search:
             return self.ctx.evaluate(Candidate(changes, ReflectiveStrategy.name), item_ids)
         except SearchSpaceViolationError as error:
             # A language model may lose a variable or write too much: such a text is worth nothing, and is told why.
-            return [Outcome(one, 0.0, False, None, f"this text cannot be used: {error.detail}") for one in item_ids]  # noqa: FBT003
+            return [Outcome(one, 0.0, False, None, f"this text cannot be used: {error.detail}") for one in item_ids]
 
     def on_valset_evaluated(self, event: Mapping[str, Any]) -> None:
         """Called by gepa: a program is in the pool."""

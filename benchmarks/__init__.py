@@ -1,0 +1,1 @@
+"""Measurements against a real server, started for them: `make bench`."""

@@ -1,0 +1,290 @@
+"""HTTP of change sets: `/api/v1/workspaces/{workspace_id}/changesets`."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, Response, get, patch, post
+from litestar.di import Provide
+from litestar.params import QueryParameter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral.domains.changesets.answers import (
+    changeset_detail_out,
+    changeset_out,
+    cluster_detail_out,
+    cluster_out,
+    comparison_out,
+    experiment_out,
+    validation_out,
+)
+from spectral.domains.changesets.clusters import ClusterService
+from spectral.domains.changesets.evidence import EvidenceService
+from spectral.domains.changesets.experiments import ExperimentService
+from spectral.domains.changesets.schemas import (
+    AcceptIn,
+    ChangesetDetailOut,
+    ChangesetOut,
+    CloseIn,
+    ClusterDetailOut,
+    ClusterOut,
+    ClusterPatch,
+    ComparisonOut,
+    ExperimentOut,
+    ValidationIn,
+    ValidationOut,
+)
+from spectral.domains.changesets.service import ChangesetFilter, ChangesetService
+from spectral.domains.changesets.states import ChangesetState
+from spectral.domains.changesets.validation import ValidationService
+from spectral.platform.access.guards import requires
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.access.scopes import Scope
+from spectral.platform.engine.engine import Engine
+from spectral.platform.shared.pagination import Collection, Page
+
+PATH = "/api/v1/workspaces/{workspace_id:uuid}/changesets"
+
+READ = requires(Scope.READ_WORKSPACE)
+WRITE = requires(Scope.WRITE_WORKSPACE)
+APPROVE = requires(Scope.APPROVE_AGENTS)
+
+AgentQuery = Annotated[UUID | None, QueryParameter(description="of this agent only")]
+ScanQuery = Annotated[UUID | None, QueryParameter(description="of this scan only")]
+StateQuery = Annotated[ChangesetState | None, QueryParameter(name="state", description="in this state only")]
+
+
+def provide_changeset_service(session: AsyncSession, access: WorkspaceAccess) -> ChangesetService:
+    return ChangesetService(session, access)
+
+
+def provide_evidence_service(session: AsyncSession, access: WorkspaceAccess) -> EvidenceService:
+    return EvidenceService(session, access)
+
+
+def provide_cluster_service(session: AsyncSession, access: WorkspaceAccess) -> ClusterService:
+    return ClusterService(session, access)
+
+
+def provide_experiment_service(session: AsyncSession, access: WorkspaceAccess) -> ExperimentService:
+    return ExperimentService(session, access)
+
+
+def provide_validation_service(session: AsyncSession, access: WorkspaceAccess, engine: Engine) -> ValidationService:
+    return ValidationService(session, access, engine)
+
+
+class ChangesetController(Controller):
+    """Proposed changes of agents, and what a person decides about them."""
+
+    path = PATH
+    tags = ("Changesets",)
+    dependencies = {  # noqa: RUF012
+        "service": Provide(provide_changeset_service, sync_to_thread=False),
+        "evidence": Provide(provide_evidence_service, sync_to_thread=False),
+    }
+
+    @get(operation_id="listChangesets", summary="List the change sets, newest first", guards=[READ])
+    async def list_changesets(
+        self,
+        service: ChangesetService,
+        page: Page,
+        in_state: StateQuery = None,
+        agent_id: AgentQuery = None,
+        scan_id: ScanQuery = None,
+    ) -> Collection[ChangesetOut]:
+        found, total = await service.list_changesets(page, ChangesetFilter(in_state, agent_id, scan_id))
+        return Collection.of([changeset_out(changeset, latest) for changeset, latest in found], total, page)
+
+    @get(
+        "/{changeset_id:uuid}",
+        operation_id="readChangeset",
+        summary="Read a change set with its evidence",
+        guards=[READ],
+    )
+    async def read_changeset(self, evidence: EvidenceService, changeset_id: UUID) -> ChangesetDetailOut:
+        return changeset_detail_out(await evidence.explain(changeset_id))
+
+    @post(
+        "/{changeset_id:uuid}/accept",
+        operation_id="acceptChangeset",
+        summary="Accept a change set: its candidate goes live",
+        description=(
+            "Promotes the candidate to the target environment. Refused with the reason and the number of further "
+            "samples needed unless a holdout has validated the gain, or `override_reason` is given, which is audited."
+        ),
+        status_code=200,
+        guards=[APPROVE],
+    )
+    async def accept_changeset(
+        self,
+        service: ChangesetService,
+        evidence: EvidenceService,
+        changeset_id: UUID,
+        data: AcceptIn | None = None,
+    ) -> ChangesetDetailOut:
+        await service.accept_changeset(changeset_id, None if data is None else data.override_reason)
+        return changeset_detail_out(await evidence.explain(changeset_id))
+
+    @post(
+        "/{changeset_id:uuid}/apply",
+        operation_id="applyChangeset",
+        summary="Write an accepted change set into the managed templates",
+        status_code=200,
+        guards=[APPROVE],
+    )
+    async def apply_changeset(
+        self, service: ChangesetService, evidence: EvidenceService, changeset_id: UUID
+    ) -> ChangesetDetailOut:
+        await service.apply_changeset(changeset_id)
+        return changeset_detail_out(await evidence.explain(changeset_id))
+
+    @post(
+        "/{changeset_id:uuid}/reject",
+        operation_id="rejectChangeset",
+        summary="Reject a change set",
+        status_code=200,
+        guards=[APPROVE],
+    )
+    async def reject_changeset(
+        self,
+        service: ChangesetService,
+        evidence: EvidenceService,
+        changeset_id: UUID,
+        data: CloseIn | None = None,
+    ) -> ChangesetDetailOut:
+        await service.reject_changeset(changeset_id, None if data is None else data.reason)
+        return changeset_detail_out(await evidence.explain(changeset_id))
+
+    @post(
+        "/{changeset_id:uuid}/rollback",
+        operation_id="rollbackChangeset",
+        summary="Take back a change set: what was live before is live again",
+        status_code=200,
+        guards=[APPROVE],
+    )
+    async def rollback_changeset(
+        self,
+        service: ChangesetService,
+        evidence: EvidenceService,
+        changeset_id: UUID,
+        data: CloseIn | None = None,
+    ) -> ChangesetDetailOut:
+        await service.rollback_changeset(changeset_id, None if data is None else data.reason)
+        return changeset_detail_out(await evidence.explain(changeset_id))
+
+
+class ClusterController(Controller):
+    """The failure clusters that a change set is about."""
+
+    path = PATH + "/{changeset_id:uuid}/clusters"
+    tags = ("Changeset clusters",)
+    dependencies = {"service": Provide(provide_cluster_service, sync_to_thread=False)}  # noqa: RUF012
+
+    @get(operation_id="listClusters", summary="List the failure clusters, the largest first", guards=[READ])
+    async def list_clusters(self, service: ClusterService, changeset_id: UUID, page: Page) -> Collection[ClusterOut]:
+        found, total = await service.list_clusters(changeset_id, page)
+        return Collection.of([cluster_out(seen) for seen in found], total, page)
+
+    @get(
+        "/{cluster_id:uuid}",
+        operation_id="readCluster",
+        summary="Read a failure cluster with its members",
+        guards=[READ],
+    )
+    async def read_cluster(self, service: ClusterService, changeset_id: UUID, cluster_id: UUID) -> ClusterDetailOut:
+        return cluster_detail_out(await service.read_cluster(changeset_id, cluster_id))
+
+    @patch(
+        "/{cluster_id:uuid}",
+        operation_id="curateCluster",
+        summary="Rename a failure cluster, set its status or note; later scans keep it",
+        guards=[WRITE],
+    )
+    async def curate_cluster(
+        self, service: ClusterService, changeset_id: UUID, cluster_id: UUID, data: ClusterPatch
+    ) -> ClusterDetailOut:
+        changes = data.model_dump(exclude_unset=True)
+        return cluster_detail_out(await service.curate_cluster(changeset_id, cluster_id, changes))
+
+
+class ExperimentController(Controller):
+    """Configurations compared on the same items."""
+
+    path = PATH + "/experiments"
+    tags = ("Changeset experiments",)
+    dependencies = {"service": Provide(provide_experiment_service, sync_to_thread=False)}  # noqa: RUF012
+
+    @get(operation_id="listExperiments", summary="List the experiments, newest first", guards=[READ])
+    async def list_experiments(
+        self, service: ExperimentService, page: Page, agent_id: AgentQuery = None, scan_id: ScanQuery = None
+    ) -> Collection[ExperimentOut]:
+        found, total = await service.list_experiments(page, agent_id=agent_id, scan_id=scan_id)
+        return Collection.of([experiment_out(one) for one in found], total, page)
+
+    @get("/{experiment_id:uuid}", operation_id="readExperiment", summary="Read an experiment", guards=[READ])
+    async def read_experiment(self, service: ExperimentService, experiment_id: UUID) -> ExperimentOut:
+        return experiment_out(await service.read_experiment(experiment_id))
+
+    @get(
+        "/{experiment_id:uuid}/results",
+        operation_id="listExperimentResults",
+        summary="List the candidates against the champion, with intervals",
+        guards=[READ],
+    )
+    async def list_results(
+        self, service: ExperimentService, experiment_id: UUID, page: Page
+    ) -> Collection[ComparisonOut]:
+        candidates = (await service.read_experiment(experiment_id)).arms[1:]
+        shown = candidates[page.offset : page.offset + page.limit]
+        return Collection.of([comparison_out(arm) for arm in shown], len(candidates), page)
+
+
+class ValidationController(Controller):
+    """Looks at the holdout."""
+
+    path = PATH + "/{changeset_id:uuid}/validation"
+    tags = ("Changeset validation",)
+    dependencies = {"service": Provide(provide_validation_service, sync_to_thread=False)}  # noqa: RUF012
+
+    @post(
+        operation_id="startValidation",
+        summary="Look at the holdout",
+        description=(
+            "Measures champion and candidate on the frozen holdout. Each look spends a planned part of the holdout's "
+            "error budget, whatever it shows; after the last one the answer is `holdout-spent`."
+        ),
+        status_code=202,
+        guards=[WRITE],
+        opt={"idempotent": True},
+    )
+    async def start_validation(
+        self,
+        service: ValidationService,
+        workspace_id: UUID,
+        changeset_id: UUID,
+        data: ValidationIn | None = None,
+    ) -> Response[ValidationOut]:
+        wanted = data or ValidationIn()
+        validation = await service.request_validation(
+            changeset_id, repeats=wanted.repeats, max_cost_nano_usd=wanted.max_cost_usd
+        )
+        location = f"/api/v1/workspaces/{workspace_id}/changesets/{changeset_id}/validation/{validation.id}"
+        return Response(validation_out(validation), status_code=202, headers={"Location": location})
+
+    @get(operation_id="listValidations", summary="List the looks at the holdout, newest first", guards=[READ])
+    async def list_validations(
+        self, service: ValidationService, changeset_id: UUID, page: Page
+    ) -> Collection[ValidationOut]:
+        found, total = await service.list_validations(changeset_id, page)
+        return Collection.of([validation_out(validation) for validation in found], total, page)
+
+    @get(
+        "/{validation_id:uuid}",
+        operation_id="readValidation",
+        summary="Read a look at the holdout",
+        guards=[READ],
+    )
+    async def read_validation(
+        self, service: ValidationService, changeset_id: UUID, validation_id: UUID
+    ) -> ValidationOut:
+        return validation_out(await service.read_validation(changeset_id, validation_id))

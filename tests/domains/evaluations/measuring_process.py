@@ -1,0 +1,97 @@
+"""A process that measures until it is done or killed: `python measuring_process.py <json>`."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+import spectral.app  # noqa: F401 - every table must be known, as in a server
+from spectral.domains.agents.config import ConfigDocument
+from spectral.domains.agents.runtime import Execution
+from spectral.domains.evaluations.budget import Budget
+from spectral.domains.evaluations.measurement import Measured, Measurement
+from spectral.domains.evaluations.scoring import RubricSpec
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.db.session import Database
+
+ITEMS = 1600
+NAMESPACE = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+RUBRIC = RubricSpec.model_validate({"dimensions": [{"name": "close", "scorer": "levenshtein"}]})
+CONFIG = ConfigDocument.model_validate(
+    {"prompts": {"main": {"messages": [{"role": "user", "content": "{{text}}"}]}}, "model": "spectral-local/small"}
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    id: UUID
+    input: Any
+    expected: Any
+    group_key: str | None = None
+
+
+@dataclass
+class LoggingRuntime:
+    """Answers from input and seed; writes down what it executes before it answers, and takes its time."""
+
+    log: Path
+    deterministic: bool = True
+
+    async def execute_many(
+        self, config: ConfigDocument, inputs: Sequence[Any], seeds: Sequence[int]
+    ) -> list[Execution]:
+        with self.log.open("a") as out:
+            out.write("".join(f"{value}\n" for value in inputs))
+        await asyncio.to_thread(time.sleep, 0.1)
+        return [
+            Execution(f"{value}-{seed % 100}", None, 1, 1, 0, 1.0, config.model)
+            for value, seed in zip(inputs, seeds, strict=True)
+        ]
+
+
+def items() -> list[Item]:
+    return [Item(uuid5(NAMESPACE, str(n)), n, f"{n}-50") for n in range(ITEMS)]
+
+
+async def nothing() -> None:
+    pass
+
+
+async def owned(_session: AsyncSession) -> None:
+    pass
+
+
+async def measure_all(database: Database, access: WorkspaceAccess, subject: UUID, log: Path) -> list[Measured]:
+    measurement = Measurement(
+        database,
+        access,
+        LoggingRuntime(log),
+        RUBRIC,
+        subject_kind="scan",
+        subject_id=subject,
+        budget=Budget(ITEMS),
+        checkpoint=nothing,
+        fence=owned,
+    )
+    return await measurement.measure(CONFIG, items(), purpose="agent")
+
+
+async def main() -> None:
+    given = json.loads(sys.argv[1])
+    database = Database(given["url"])
+    access = WorkspaceAccess.for_system(UUID(given["workspace_id"]), UUID(given["account_id"]), "test")
+    try:
+        await measure_all(database, access, UUID(given["subject_id"]), Path(given["log"]))
+    finally:
+        await database.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
