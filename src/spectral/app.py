@@ -64,7 +64,7 @@ from spectral.platform.shared.errors import SpectralError
 from spectral.platform.shared.pagination import provide_page
 from spectral.platform.shared.problems import ProblemRenderer
 from spectral.platform.shared.tokens import TokenSigner
-from spectral.settings import Settings, load_settings
+from spectral.settings import Settings
 
 START_PATIENCE_S = 2.0
 SCHEMA_POLL_S = 0.5
@@ -190,11 +190,6 @@ def create_app(settings: Settings) -> Litestar:
     app.asgi_handler = RequestContext(app.asgi_handler)
     app.state.update(values)
     return app
-
-
-def from_environment() -> Litestar:
-    """The application of this process's environment, for the server's workers."""
-    return create_app(load_settings())
 
 
 async def _start_when_current(engine: Engine, database: DatabaseCheck) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import click
-from granian.constants import Interfaces, Loops
-from granian.server import Server
+from granian.constants import Interfaces
+from granian.server.embed import Server
 from rich.console import Console
 
 from spectral import __version__
@@ -59,18 +59,23 @@ def serve(host: str | None, port: int | None) -> None:
             # One file, one person: nobody should have to know about migrations to try this.
             migrate(settings)
     configure_logs(settings.log_format, settings.log_level)
-    Server(
-        "spectral.app:from_environment",
-        factory=True,
-        address=host or settings.host,
-        port=port or settings.port,
-        interface=Interfaces.ASGI,
-        loop=Loops.asyncio,
-        websockets=False,
-        log_enabled=False,
-        # Longer than the engine takes to hand its work back.
-        workers_kill_timeout=15,
-    ).serve()
+
+    async def listen() -> None:
+        # One process, one loop, also the engine's; whoever needs more cores starts more processes.
+        server = Server(
+            create_app(settings),
+            address=host or settings.host,
+            port=port or settings.port,
+            interface=Interfaces.ASGI,
+            websockets=False,
+            log_enabled=False,
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, server.stop)
+        await server.serve()
+
+    run(listen)
 
 
 @main.command()

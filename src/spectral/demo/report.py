@@ -53,8 +53,22 @@ def _print_evidence(changeset: dict[str, Any], console: Console) -> None:
         if len(clusters) > 8:
             console.print(f"[dim]and {len(clusters) - 8} more[/dim]")
     console.print(f"change      version {changeset['base_version']} → {changeset['candidate_version']}:")
-    for change in changeset["evidence"]["candidate"]["diff"]:
-        console.print(f"            {change['operation']} {change['pointer']}")
+    for line in _changes(changeset["evidence"]["candidate"]["diff"]):
+        console.print(f"            {line}")
+
+
+def _changes(diff: list[dict[str, Any]]) -> list[str]:
+    """One line a place; the elements of a list are counted."""
+    elements: dict[tuple[str, str], int] = {}
+    lines = []
+    for change in diff:
+        parent, _, last = change["pointer"].rpartition("/")
+        if last.isdigit() and parent:
+            key = (change["operation"], parent)
+            elements[key] = elements.get(key, 0) + 1
+        else:
+            lines.append(f"{change['operation']} {change['pointer']}")
+    return lines + [f"{operation} {count} × {parent}/…" for (operation, parent), count in elements.items()]
 
 
 def print_address(url: str, result: dict[str, Any], email: str, password: str, console: Console) -> None:

@@ -49,7 +49,7 @@ class LoggingRuntime:
     ) -> list[Execution]:
         with self.log.open("a") as out:
             out.write("".join(f"{value}\n" for value in inputs))
-        await asyncio.to_thread(time.sleep, 0.1)
+        await asyncio.to_thread(time.sleep, 0.2)
         return [
             Execution(f"{value}-{seed % 100}", None, 1, 1, 0, 1.0, config.model)
             for value, seed in zip(inputs, seeds, strict=True)

@@ -20,7 +20,7 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize("current, wanted", list(product(ScanStatus, ScanStatus)))
+@pytest.mark.parametrize(("current", "wanted"), list(product(ScanStatus, ScanStatus)))
 def test_transitions(current: ScanStatus, wanted: ScanStatus) -> None:
     if (current.value, wanted.value) in ALLOWED:
         assert check_transition(current, wanted) is wanted

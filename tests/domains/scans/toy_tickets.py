@@ -16,19 +16,6 @@ VOCABULARY = {
     "warranty": ["broken", "zip", "seam", "repair", "months", "torn", "replacement", "arrived"],
 }
 NOISE = ["monday", "order", "blue", "bought", "shop", "number", "week", "friend", "again", "today", "really"]
-    "monday",
-    "order",
-    "blue",
-    "bought",
-    "shop",
-    "number",
-    "week",
-    "friend",
-    "again",
-    "today",
-    "customer",
-    "really",
-]
 
 
 def tickets(count: int, seed: int = 1) -> list[ReflectItem]:

@@ -214,7 +214,7 @@ async def test_the_same_trace_in_two_workspaces_is_two_traces(
     client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     await export(client, tenant, make_span(name="ours"))
-    await export(client, other_tenant, make_span(name="theirs"), make_span(span_id=b"another_", name="theirs too"))
+    await export(client, other_tenant, make_span(name="theirs"), make_span(span_id=b"another_", parent=SPAN_ID))
     path = f"traces/{TRACE_ID.hex()}"
     for who, name, count in ((tenant, "ours", 1), (other_tenant, "theirs", 2)):
         trace = (await client.get(f"{who.url}/{path}", headers=who.client_headers)).json()

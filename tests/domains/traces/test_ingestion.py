@@ -1,4 +1,4 @@
-"""Spans in the store: each once, rollups that depend on the set of spans alone, nothing acknowledged before it is durable."""
+"""Spans in the store: each once, rollups by the set of spans alone, nothing acknowledged before it is durable."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

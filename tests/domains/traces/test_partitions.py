@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError

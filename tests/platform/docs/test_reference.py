@@ -134,7 +134,7 @@ def _references(value: object) -> list[str]:
 def test_who_may_call_stands_in_the_document(documented: Litestar) -> None:
     paths = openapi_document(documented)["paths"]
     change = paths["/api/v1/things/{thing_id}"]["post"]
-    assert change["x-required-scopes"] == ["approve:agents", "write:workspace"]
+    assert change["x-required-scopes"] == [["approve:agents", "write:workspace"]]
     assert change["security"] == [{"bearer": []}, {"apiKey": []}]
     assert change["description"].startswith("The thing is changed.")
     assert paths["/api/v1/things"]["get"]["security"] == []

@@ -36,7 +36,7 @@ PATH = "/api/v1/workspaces/{workspace_id:uuid}/samples"
 
 READ = requires(Scope.READ_WORKSPACE)
 WRITE = requires(Scope.WRITE_WORKSPACE)
-MEDIA_TYPES: dict[str, str] = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+MEDIA_TYPES: dict[str, str] = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
 
 SplitQuery = Annotated[Split | None, QueryParameter(description="items of this split only")]
 FrozenQuery = Annotated[bool | None, QueryParameter(description="items that are frozen, or that are not")]

@@ -1,9 +1,9 @@
 """The wire shapes of sample sets."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
-from pydantic import Field, JsonValue, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from spectral.domains.samples.drafts import MAXIMUM_METADATA_MEMBERS
 from spectral.domains.samples.intake import Intake, SkipReason
@@ -13,7 +13,17 @@ from spectral.domains.samples.splitting import Split
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
 
 SKIPPED_SHOWN = 100
+T = TypeVar("T")
+
 GROUP_BY = ("session_id", "conversation_id", "user_id", "customer_id")
+
+
+def not_null(value: T) -> T:
+    """A member that may be left out and not taken away. Raises ValueError."""
+    if value is None:
+        raise ValueError("cannot be null")
+    return value
+
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Description = Annotated[str, StringConstraints(max_length=2000)]
@@ -51,7 +61,7 @@ class SampleSetIn(WireIn):
     name: Name
     description: Description | None = None
     seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
-    shares: SharesIn = SharesIn()
+    shares: Annotated[SharesIn, Field(default_factory=SharesIn)]
     group_by: Annotated[list[MetadataKey], Field(max_length=10, default_factory=lambda: list(GROUP_BY))]
 
     def as_new_set(self) -> NewSet:
@@ -62,14 +72,8 @@ class SampleSetIn(WireIn):
 class SampleSetPatch(WireIn):
     """What can be changed about a sample set; members that are left out stay as they are."""
 
-    name: Name | None = None
+    name: Annotated[Name | None, AfterValidator(not_null)] = None
     description: Description | None = None
-
-    @model_validator(mode="after")
-    def name_stays(self) -> Self:
-        if "name" in self.model_fields_set and self.name is None:
-            raise ValueError("name cannot be null")
-        return self
 
 
 class HoldoutOut(WireOut):
@@ -143,7 +147,7 @@ class SampleSetOut(WireOut):
 class SampleIn(WireIn):
     """A sample to add. `expected` null means that nothing is expected."""
 
-    input: JsonValue
+    input: Annotated[JsonValue, AfterValidator(not_null)]
     expected: JsonValue = None
     metadata: Annotated[dict[str, JsonValue], Field(max_length=MAXIMUM_METADATA_MEMBERS, default_factory=dict)]
     source_trace_id: TraceId | None = None
@@ -152,16 +156,10 @@ class SampleIn(WireIn):
 class SamplePatch(WireIn):
     """What can be changed about a sample; members that are left out stay as they are, null takes away."""
 
-    input: JsonValue = None
+    input: Annotated[JsonValue, AfterValidator(not_null)] = None
     expected: JsonValue = None
     metadata: Annotated[dict[str, JsonValue], Field(max_length=MAXIMUM_METADATA_MEMBERS)] | None = None
     source_trace_id: TraceId | None = None
-
-    @model_validator(mode="after")
-    def input_stays(self) -> Self:
-        if "input" in self.model_fields_set and self.input is None:
-            raise ValueError("input cannot be null")
-        return self
 
 
 class SampleOut(WireOut):

@@ -10,7 +10,7 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from spectral.domains.samples.errors import ImportRefusedError
-from spectral.platform.shared.errors import FieldError, UnsupportedMediaTypeError
+from spectral.platform.shared.errors import FieldError, MalformedRequestError, UnsupportedMediaTypeError
 
 FORM = "multipart/form-data"
 FORMATS = {
@@ -56,6 +56,8 @@ async def read_upload(request: Request[Any, Any, Any]) -> tuple[str, bytes]:
         return FORMATS[declared], await request.body()
     if declared != FORM:
         raise UnsupportedMediaTypeError(f"The body must be application/x-ndjson, text/csv or {FORM}")
+    if "boundary=" not in request.headers["content-type"].lower():
+        raise MalformedRequestError("The form declares no boundary")
     form = await request.form()
     parts = form.getall("file", [])
     if len(list(form.multi_items())) != 1 or len(parts) != 1 or not isinstance(parts[0], UploadFile):

@@ -10,7 +10,7 @@ Below `DENSITY_MINIMUM` failures density means nothing, so only failures with th
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -265,16 +265,13 @@ def _label(failures: Sequence[Failure], weights: dict[str, float]) -> str:
     """
     short = [(failure.expected, failure.got) for failure in failures if _is_short(failure.expected)]
     pairs = Counter((expected, got) for expected, got in short if got is None or _is_short(got))
-    pair, count = _most(pairs)
-    if pair is not None and 2 * count > len(failures):
+    if pair := _majority(pairs, len(failures)):
         expected, got = pair
         return f"{expected} read as {got}" if got is not None else f"{expected}: no output"
-    right, count = _most(Counter(expected for expected, _ in short))
-    if right is not None and 2 * count > len(failures):
+    if right := _majority(Counter(expected for expected, _ in short), len(failures)):
         others = [got for (expected, got), _ in pairs.most_common() if expected == right and got is not None]
         return f"{right} read as {_either(others)}"
-    answered, count = _most(Counter(got for _, got in short if _is_short(got)))
-    if answered is not None and 2 * count > len(failures):
+    if answered := _majority(Counter(got for _, got in short if _is_short(got)), len(failures)):
         others = [expected for (expected, got), _ in pairs.most_common() if got == answered and expected is not None]
         return f"{_either(others)} read as {answered}"
     words = [term for term in weights if not term.startswith("dimension:")]
@@ -282,18 +279,15 @@ def _label(failures: Sequence[Failure], weights: dict[str, float]) -> str:
     return ", ".join(names) or failures[0].dimension
 
 
-def _most(counts: "Counter[T]") -> tuple[T | None, int]:
-    """The most frequent, among equals the one whose name comes first."""
-    if not counts:
-        return None, 0
-    value, count = min(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
-    return value, count
+def _majority(counts: Mapping[T, int], total: int) -> T | None:
+    """What more than half of all have in common."""
+    return next((value for value, count in counts.items() if 2 * count > total), None)
 
 
 def _either(values: Sequence[str]) -> str:
     """Up to two of the values by name, and that there are more."""
-    named = " or ".join(sorted(set(values[:2])))
-    return f"{named} and others" if len(set(values)) > 2 else named
+    named = list(dict.fromkeys(values))
+    return f"{' or '.join(named[:2])} and others" if len(named) > 2 else " or ".join(named)
 
 
 def _is_short(value: str | None) -> bool:

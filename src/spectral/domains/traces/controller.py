@@ -45,7 +45,6 @@ PATH = "/api/v1/workspaces/{workspace_id:uuid}/traces"
 NANOSECONDS_A_MILLISECOND = 1_000_000
 
 Text = Annotated[str | None, QueryParameter(max_length=512)]
-Time = Annotated[str | None, QueryParameter(max_length=64, description="RFC 3339")]
 CursorText = Annotated[
     str | None, QueryParameter(max_length=512, description="`next_cursor` of the page before; not with offset")
 ]
@@ -89,8 +88,12 @@ def pagination_of(listing: Listing, page: Page) -> CursorPagination:
 
 
 def provide_trace_filter(
-    start_from: Annotated[Time, QueryParameter(name="from", description="RFC 3339; first start")] = None,
-    start_to: Annotated[Time, QueryParameter(name="to", description="RFC 3339; starts before")] = None,
+    start_from: Annotated[
+        str | None, QueryParameter(name="from", max_length=64, description="RFC 3339; started then or later")
+    ] = None,
+    start_to: Annotated[
+        str | None, QueryParameter(name="to", max_length=64, description="RFC 3339; started before")
+    ] = None,
     status: Literal["unset", "ok", "error"] | None = None,
     has_error: Annotated[bool | None, QueryParameter(description="whether any span failed")] = None,
     agent_id: Text = None,
@@ -99,7 +102,7 @@ def provide_trace_filter(
     user_id: Text = None,
     mode: Text = None,
     service: Text = None,
-    name: Annotated[Text, QueryParameter(description="part of the name, in any case")] = None,
+    name: Annotated[str | None, QueryParameter(max_length=512, description="part of the name, in any case")] = None,
     min_duration_ms: Annotated[float | None, QueryParameter(ge=0, le=1e12)] = None,
 ) -> TraceFilter:
     """The traces that a query asks for. Raises ValidationFailedError (422)."""

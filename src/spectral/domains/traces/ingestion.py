@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 from uuid import UUID
 
@@ -49,7 +49,7 @@ class IngestionLimits:
     body_bytes: int = 64 * 1024 * 1024
     pending_bytes: int = 128 * 1024 * 1024
     pending_requests: int = 512
-    partitions: PartitionWindow = PartitionWindow()
+    partitions: PartitionWindow = field(default_factory=PartitionWindow)
 
 
 @dataclass(slots=True)

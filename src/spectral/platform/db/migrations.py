@@ -53,6 +53,8 @@ def migrate(settings: Settings, revision: str = "head") -> None:
     """
     engine = owner_engine(settings.owner_url)
     try:
+        # First, because a process that waits for the schema takes our last revision for the sign to start.
+        migrate_jobs(settings.owner_url, settings.application_role)
         with _one_at_a_time(engine, settings), engine.connect() as connection:
             if settings.uses_sqlite:
                 _migrate_sqlite(connection, revision)
@@ -62,7 +64,6 @@ def migrate(settings: Settings, revision: str = "head") -> None:
                 command.upgrade(alembic_config(connection), revision)
                 connection.commit()
                 _grant(connection, settings.application_role)
-        migrate_jobs(settings.owner_url, settings.application_role)
     finally:
         engine.dispose()
 

@@ -16,6 +16,7 @@ from spectral.platform.db.policies import ACCOUNT_SETTING, WORKSPACE_SETTING
 AfterCommit = Callable[[], Awaitable[None]]
 
 SQLITE_BUSY_TIMEOUT_MS = 15_000
+IDLE_TRANSACTION_LIMIT_MS = "60000"
 AFTER_COMMIT = "spectral.after_commit"
 
 log = structlog.get_logger(__name__)
@@ -52,7 +53,14 @@ class Database:
             self.writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", query_only=False, pool_size=1)
             self.reader = _sqlite_engine(url, begin="BEGIN", query_only=True, pool_size=pool_size)
         else:
-            self.writer = create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+            self.writer = create_async_engine(
+                url,
+                pool_size=pool_size,
+                max_overflow=pool_size,
+                pool_pre_ping=True,
+                # A frozen process must not hold its rows for ever: others wait to take over its work.
+                connect_args={"server_settings": {"idle_in_transaction_session_timeout": IDLE_TRANSACTION_LIMIT_MS}},
+            )
             self.reader = self.writer
         self._write = async_sessionmaker(self.writer, expire_on_commit=False, autoflush=False)
         self._read = async_sessionmaker(self.reader, expire_on_commit=False, autoflush=False)

@@ -134,7 +134,7 @@ def _describe(operation: dict[str, Any], path: str, method: str, handler: HTTPRo
     operation["security"] = [] if is_public else SECURITY
     if scopes:
         operation["x-required-scopes"] = scopes
-        note = f"Needs the scope {' or '.join(f'`{scope}`' for scope in scopes)}."
+        note = f"Needs {', and '.join(' or '.join(f'`{scope}`' for scope in group) for group in scopes)}."
         operation["description"] = f"{operation.get('description', '').strip()}\n\n{note}".strip()
     if handler.opt.get("idempotent"):
         operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
@@ -162,10 +162,12 @@ def _problems_of(operation: dict[str, Any], path: str, method: str, *, is_public
     return statuses
 
 
-def required_scopes(handler: HTTPRouteHandler) -> list[str]:
-    """The scopes any one of which lets a caller through this handler's guards, sorted; empty when it asks for none."""
-    found: set[str] = set()
+def required_scopes(handler: HTTPRouteHandler) -> list[list[str]]:
+    """What this handler's guards ask for: one scope of each group; empty when they ask for none."""
+    found = []
     for guard in handler.resolve_guards():
         # Litestar wraps a guard that is not a coroutine function.
-        found.update(map(str, getattr(getattr(guard, "func", guard), "required_scopes", ())))
-    return sorted(found)
+        scopes = getattr(getattr(guard, "func", guard), "required_scopes", ())
+        if scopes:
+            found.append(sorted(map(str, scopes)))
+    return found

@@ -107,7 +107,7 @@ def test_one_label_can_be_taken_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "answers, expected",
+    ("answers", "expected"),
     [
         (["a", "b", "a", "b"], True),
         (["a", "a", "a"], False),
