@@ -100,15 +100,20 @@ def test_every_operation_has_an_example_and_every_example_an_operation(app: Lite
 
 
 async def test_nobody_else_gets_in_sees_or_changes_anything(sweep: Sweep) -> None:
+    before = sweep.rows()
     for operation in sweep.operations:
         if operation.is_public or operation.name not in EXAMPLES:
             continue
-        before = sweep.rows() if operation.method != "GET" else None
         await try_without_credential(sweep, operation)
         await try_without_scope(sweep, operation)
         await try_as_stranger(sweep, operation)
-        if before is not None and (changed := differences(before, sweep.rows())):
-            sweep.faults.append(f"{operation}: changed rows: {changed}")
+        if operation.method != "GET":
+            after = sweep.rows()
+            if changed := differences(before, after):
+                sweep.faults.append(f"{operation}: changed rows: {changed}")
+            before = after
+    changed = differences(before, sweep.rows())
+    assert not changed, f"reading changed rows: {changed}"
     assert not sweep.faults, "\n".join(sweep.faults)
 
 

@@ -78,15 +78,17 @@ def series(
 def test_two_equal_arms_are_hardly_ever_told_apart(n: int, discordance: float, group_size: int) -> None:
     """A/A with minimum effect 0: a two-sided 95 % look promotes 1 time in 40 at most, the first of a ledger 1 in 80."""
     runs = 250
-    at_95 = at_first = 0
+    promoted, refuted = {0.05: 0, FIRST: 0}, {0.05: 0, FIRST: 0}
     for run in range(runs):
         generator = np.random.default_rng([n, group_size, run])
         arms = arms_of(generator, n, discordance=discordance, group_size=group_size)
-        at_95 += settled(arms, alpha=0.05, minimum_effect=0.0, seed=run).verdict is Verdict.VALIDATED
-        at_first += settled(arms, alpha=FIRST, minimum_effect=0.0, seed=run).verdict is Verdict.VALIDATED
-    print(f"A/A n={n} discordance={discordance} groups of {group_size}: {at_95} and {at_first} of {runs}")
-    assert at_95 <= stats.binom.ppf(0.9999, runs, 0.025)
-    assert at_first <= stats.binom.ppf(0.9999, runs, FIRST / 2)
+        for alpha in promoted:
+            verdict = settled(arms, alpha=alpha, minimum_effect=0.0, seed=run).verdict
+            promoted[alpha] += verdict is Verdict.VALIDATED
+            refuted[alpha] += verdict is Verdict.REFUTED
+    print(f"A/A n={n} discordance={discordance} groups of {group_size}: {promoted}, {refuted} of {runs}")
+    for counted in (promoted, refuted):
+        assert all(count <= stats.binom.ppf(0.9999, runs, alpha / 2) for alpha, count in counted.items())
 
 
 def test_two_equal_arms_with_graded_skewed_scores_are_hardly_ever_told_apart() -> None:

@@ -17,9 +17,9 @@ from spectral.domains.changesets.looks import validate
 from spectral.domains.changesets.models import Changeset, FailureCluster
 from spectral.domains.changesets.service import ChangesetFilter, ChangesetService
 from spectral.domains.changesets.states import ChangesetState
-from spectral.domains.evaluations.errors import RubricInUseError
+from spectral.domains.evaluations.errors import ObjectiveInUseError
 from spectral.domains.evaluations.objectives import ObjectiveSpec
-from spectral.domains.evaluations.service import RubricService
+from spectral.domains.evaluations.service import ObjectiveService
 from spectral.domains.samples.errors import SampleSetInUseError
 from spectral.domains.samples.service import SampleService
 from spectral.domains.samples.splitting import Split
@@ -267,14 +267,15 @@ async def test_lists_are_narrowed_and_carry_the_last_look(bench: Workbench) -> N
 
 async def test_what_evidence_rests_on_cannot_be_deleted(bench: Workbench) -> None:
     await validated(bench)
-    for action, expected in [
-        (lambda session: SampleService(session, bench.access).delete_set(bench.set_id), SampleSetInUseError),
-        (lambda session: AgentService(session, bench.access).delete_agent(bench.agent_id), AgentInUseError),
-        (lambda session: RubricService(session, bench.access).delete_rubric(bench.rubric_id), RubricInUseError),
-    ]:
-        with pytest.raises(expected):
-            async with bench.database.transaction(bench.access) as session:
-                await action(session)
+    with pytest.raises(SampleSetInUseError):
+        async with bench.database.transaction(bench.access) as session:
+            await SampleService(session, bench.access).delete_set(bench.set_id)
+    with pytest.raises(AgentInUseError):
+        async with bench.database.transaction(bench.access) as session:
+            await AgentService(session, bench.access).delete_agent(bench.agent_id)
+    with pytest.raises(ObjectiveInUseError):
+        async with bench.database.transaction(bench.access) as session:
+            await ObjectiveService(session, bench.access).delete_objective(bench.objective_id)
 
 
 # ----------------------------------------------------------------------------------------- clusters and experiments

@@ -1,6 +1,7 @@
 """A process that measures until it is done or killed: `python measuring_process.py <json>`."""
 
 import asyncio
+import importlib
 import json
 import sys
 import time
@@ -12,7 +13,6 @@ from uuid import UUID, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-import spectral.app  # noqa: F401 - every table must be known, as in a server
 from spectral.domains.agents.config import ConfigDocument
 from spectral.domains.agents.runtime import Execution
 from spectral.domains.evaluations.budget import Budget
@@ -84,6 +84,7 @@ async def measure_all(database: Database, access: WorkspaceAccess, subject: UUID
 
 
 async def main() -> None:
+    importlib.import_module("spectral.app")  # every table must be known, as in a server
     given = json.loads(sys.argv[1])
     database = Database(given["url"])
     access = WorkspaceAccess.for_system(UUID(given["workspace_id"]), UUID(given["account_id"]), "test")

@@ -8,6 +8,8 @@ from asyncio.subprocess import Process
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import pytest
+
 from spectral.domains.evaluations.models import EvaluationResult
 from spectral.domains.evaluations.repository import ResultRepository
 from spectral.platform.access.principal import WorkspaceAccess
@@ -36,6 +38,7 @@ async def recorded_at_least(count: int, process: Process, database: Database, te
             await asyncio.sleep(0.03)
 
 
+@pytest.mark.slow
 async def test_killed_processes_repeat_nothing_recorded(
     database: Database, settings: Settings, tenant: Tenant, tmp_path: Path
 ) -> None:

@@ -79,9 +79,7 @@ class DirectScans:
         async with self.database.transaction(self.access) as session:
             agent = await AgentService(session, self.access).create_agent(name, None, config)
             made = await RubricService(session, self.access).create_rubric(name, None, rubric)
-            goal = await ObjectiveService(session, self.access).create_objective(
-                name, None, made.rubric.id, objective
-            )
+            goal = await ObjectiveService(session, self.access).create_objective(name, None, made.rubric.id, objective)
             return Subject(agent.id, made.rubric.id, goal.id)
 
     async def create_samples(self, name: str, rows: Sequence[Mapping[str, Any]], shares: Mapping[Split, float]) -> UUID:

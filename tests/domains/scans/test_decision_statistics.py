@@ -112,7 +112,9 @@ async def test_useless_changes_are_hardly_ever_promoted(database: Database, tena
     started = time.perf_counter()
     outcomes = [await outcome_of_run(scans, subject, f"null-{run}") for run in range(NULL_RUNS)]
     promoted = outcomes.count(Outcome.VALIDATED)
-    print(f"{promoted} of {NULL_RUNS} useless changes validated, {time.perf_counter() - started:.0f} s: {set(outcomes)}")
+    print(
+        f"{promoted} of {NULL_RUNS} useless changes validated, {time.perf_counter() - started:.0f} s: {set(outcomes)}"
+    )
     assert promoted <= binom.ppf(1 - SURPRISE, NULL_RUNS, LEVEL)
     # Screening on select keeps most useless changes away from the holdout, whose looks are few.
     assert outcomes.count(Outcome.NO_IMPROVEMENT) >= NULL_RUNS / 2

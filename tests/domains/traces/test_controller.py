@@ -365,11 +365,11 @@ async def test_pages_follow_each_other_by_cursor_or_offset(
     await fill(client, tenant)
     whole = (await client.get(f"{tenant.url}/traces?sort={sort}", headers=tenant.client_headers)).json()["results"]
     by_cursor: list[Any] = []
-    cursor: dict[str, str] = {}
+    cursor: dict[str, Any] = {}
     for _ in range(4):
         page = (
             await client.get(
-                f"{tenant.url}/traces", params={"sort": sort, "limit": 3} | cursor, headers=tenant.client_headers
+                f"{tenant.url}/traces", params={"sort": sort, "limit": 3, **cursor}, headers=tenant.client_headers
             )
         ).json()
         by_cursor += page["results"]
@@ -386,12 +386,12 @@ async def test_spans_are_paged_in_the_order_of_their_start(client: httpx.AsyncCl
         client, tenant, *(make_span(span_id=bytes([9 - number] * 8), start=START + number // 2) for number in range(9))
     )
     found: list[str] = []
-    cursor: dict[str, str] = {}
+    cursor: dict[str, Any] = {}
     for _ in range(3):
         page = (
             await client.get(
                 f"{tenant.url}/traces/{TRACE_ID.hex()}/spans",
-                params={"limit": 4} | cursor,
+                params={"limit": 4, **cursor},
                 headers=tenant.client_headers,
             )
         ).json()

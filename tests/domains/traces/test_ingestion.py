@@ -135,6 +135,33 @@ def batches(spans: Sequence[Span]) -> st.SearchStrategy[list[list[Span]]]:
     return st.lists(st.integers(0, len(spans)), max_size=4).map(cut)
 
 
+@pytest.mark.databases("postgresql")
+async def test_processes_that_write_the_same_traces_do_not_lose_or_block_each_other(database: Database) -> None:
+    one, other = await make_workspace(database), await make_workspace(database)
+    spans = [
+        make_span(
+            trace_id=bytes([trace]) * 16,
+            span_id=bytes([number] * 8),
+            name=f"span {number}",
+            end=START + copy * SECOND,
+            attributes={"gen_ai.request.model": f"model {number}", "gen_ai.usage.input_tokens": 1},
+        )
+        for trace in range(1, 5)
+        for number in range(1, 5)
+        for copy in range(1, 3)
+    ]
+    async with running(database) as first, running(database) as second, running(database) as third:
+        await send(first, one, *spans)
+        await asyncio.gather(
+            *(
+                send(ingestor, other, *(spans[place:] + spans[:place])[: 8 + place % 9])
+                for place in range(0, len(spans), 2)
+                for ingestor in (first, second, third)
+            )
+        )
+    assert await stored(database, other) == await stored(database, one)
+
+
 async def test_a_copy_with_another_start_replaces_the_row_and_its_hour(database: Database) -> None:
     access = await make_workspace(database)
     early = make_span(gen_ai__request__model="small", gen_ai__usage__input_tokens=5)

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-from datetime import timedelta
-
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError

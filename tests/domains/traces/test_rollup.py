@@ -128,7 +128,7 @@ def test_an_agent_s_tokens_are_not_added_to_those_of_its_model_calls() -> None:
                 gen_ai__operation__name="chat",
                 gen_ai__usage__input_tokens=10,
                 gen_ai__usage__output_tokens=1,
-                **({"gen_ai__usage__cost": 0.1} if number else {}),
+                attributes={"gen_ai.usage.cost": 0.1} if number else {},
             )
         )
         for number in range(3)

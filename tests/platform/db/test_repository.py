@@ -83,9 +83,7 @@ async def test_the_policy_shows_and_takes_only_the_accounts_rows(
         assert (await session.execute(foreign)).scalar_one() == 0
     with pytest.raises(sa.exc.DBAPIError, match="row-level security"):
         async with database.transaction(tenant.access) as session:
-            session.add(
-                AuditEntry(account_id=other_tenant.account_id, actor="x", action="x", subject="x", detail={})
-            )
+            session.add(AuditEntry(account_id=other_tenant.account_id, actor="x", action="x", subject="x", detail={}))
             await session.flush()
 
 
@@ -105,9 +103,9 @@ async def test_a_pooled_connection_keeps_no_workspace(
 ) -> None:
     for _ in range(3):
         async with database.transaction(tenant.access, read_only=True) as session:
-            assert (await session.execute(sa.text("SELECT current_setting('spectral.workspace', true)"))).scalar() == str(
-                tenant.workspace_id
-            )
+            assert (
+                await session.execute(sa.text("SELECT current_setting('spectral.workspace', true)"))
+            ).scalar() == str(tenant.workspace_id)
         async with database.transaction(read_only=True) as session:
             left = (await session.execute(sa.text("SELECT current_setting('spectral.workspace', true)"))).scalar()
             assert not left

@@ -202,7 +202,7 @@ async def test_a_database_that_was_away_is_not_the_works_failure(place: Any, mak
     async def handler(context: WorkContext) -> None:
         attempts.append(context.attempt)
         if context.attempt == 1:
-            raise sa.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+            raise sa.exc.DBAPIError("SELECT 1", {}, Exception("server closed"), connection_invalidated=True)
 
     engine.register("work", handler)
     await engine.start()

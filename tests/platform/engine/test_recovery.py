@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from spectral.platform.audit import AuditEntry
 from spectral.platform.db.session import Database
+from spectral.platform.engine import connections
 from spectral.platform.engine.context import WorkContext
 from spectral.platform.engine.engine import Engine
 from spectral.platform.engine.work import EngineExecutor, EngineWork
@@ -238,3 +239,22 @@ async def test_an_executor_is_dead_only_when_its_heartbeat_stands_still(
     await asyncio.to_thread(upkeep.tick)
     async with database.transaction(read_only=True) as session:
         assert (await session.scalars(sa.select(EngineExecutor.id))).all() == [engine.executor_id]
+
+
+@pytest.mark.databases("postgresql")
+def test_a_leader_that_freezes_loses_its_place(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "IDLE_TRANSACTION_TIMEOUT_MS", 300)
+    engine = connections.synchronous_engine(settings.url)
+    with connections.leadership(engine, 7) as first:
+        assert first
+        with connections.leadership(engine, 7) as second:
+            assert not second
+        deadline = time.monotonic() + 10
+        second = False
+        while not second and time.monotonic() < deadline:
+            # The first says nothing meanwhile, as a stopped process would.
+            time.sleep(0.1)
+            with connections.leadership(engine, 7) as second:
+                pass
+        assert second
+    engine.dispose()

@@ -146,7 +146,8 @@ def decide(
 
     1. More than 5 % missing in an arm, or fewer than 30 complete pairs: inconclusive.
     2. Refuted: both arms are the same configuration; or the upper bound at confidence 1-alpha is below the minimum
-       effect; or a guard's harm is confirmed (its slack's interval at 1-alpha/guards is wholly negative).
+       effect (and the exact test excludes chance, where the minimum effect is 0); or a guard's harm is confirmed (its
+       slack's interval at 1-alpha/guards is wholly negative).
     3. Validated: the lower bound at 1-alpha is above the minimum effect, the exact test of no difference has
        p <= alpha, and every guard's slack has a lower bound of at least 0 at 1-alpha (non-inferiority).
     4. Otherwise inconclusive with n_more: the next planned stage, else the size of a fresh holdout that would decide
@@ -254,16 +255,17 @@ def _rule(seen: _Evidence) -> tuple[Verdict, tuple[Reason, ...]]:
     if seen.effect is None or seen.effect.n < MINIMUM_ITEMS:
         return Verdict.INCONCLUSIVE, (Reason.TOO_FEW,)
     statuses = {guard.status for guard in seen.guards}
+    by_no_chance = seen.p_value <= seen.alpha
     against = {
         Reason.IDENTICAL: seen.identical,
-        Reason.BELOW_MINIMUM: seen.effect.high < seen.minimum_effect,
+        Reason.BELOW_MINIMUM: seen.effect.high < seen.minimum_effect and (seen.minimum_effect > 0 or by_no_chance),
         Reason.GUARD_HARMED: GuardStatus.HARMED in statuses,
     }
     if any(against.values()):
         return Verdict.REFUTED, tuple(reason for reason, applies in against.items() if applies)
     doubts = {
-        Reason.INTERVAL_TOO_WIDE: seen.effect.low <= seen.minimum_effect,
-        Reason.CHANCE_NOT_EXCLUDED: seen.p_value > seen.alpha,
+        Reason.INTERVAL_TOO_WIDE: seen.effect.low <= seen.minimum_effect <= seen.effect.high,
+        Reason.CHANCE_NOT_EXCLUDED: not by_no_chance,
         Reason.GUARD_NOT_SHOWN: GuardStatus.UNCLEAR in statuses,
     }
     if any(doubts.values()):

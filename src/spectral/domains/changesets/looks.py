@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import UUID
 
-import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,15 +31,13 @@ from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
 from spectral.platform.engine.context import WorkContext
 from spectral.platform.engine.errors import LeaseLostError, WorkCancelledError
+from spectral.platform.engine.passing import is_passing
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import SpectralError
 
 INTERLEAVED = 100
 """Items measured on one arm before the other has its turn, so that a slow minute does not hit one arm alone."""
-
-# A database that is away is not the look's failure: whoever executes tries again.
-_PASSING = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, ConnectionError)
 
 log = structlog.get_logger(__name__)
 
@@ -107,12 +104,14 @@ async def validate(
     except WorkCancelledError:
         await _end_without_verdict(execution, validation_id, "cancelled", Reason.CANCELLED, None)
         raise
-    except (LeaseLostError, *_PASSING):
+    except LeaseLostError:
         raise
     except SpectralError as error:
         failure = {"type": error.slug, "detail": error.detail}
         return await _end_without_verdict(execution, validation_id, "failed", Reason.EXECUTION_FAILED, failure)
     except Exception as error:
+        if is_passing(error):
+            raise  # a database that is away is not the look's failure: whoever executes tries again
         log.exception("validation_failed", validation_id=str(validation_id))
         failure = {"type": "internal-error", "detail": type(error).__name__}
         await _end_without_verdict(execution, validation_id, "failed", Reason.EXECUTION_FAILED, failure)

@@ -21,7 +21,7 @@ from spectral.domains.scans.states import FINAL, PHASES, Outcome, Phase, ScanSta
 from spectral.domains.scans.work import PhaseResult, ScanWork
 from spectral.platform.engine.context import Handler, WorkContext
 from spectral.platform.engine.errors import LeaseLostError, WorkCancelledError
-from spectral.platform.engine.execution import PASSING_ERRORS
+from spectral.platform.engine.passing import is_passing
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import SpectralError
@@ -99,12 +99,14 @@ class ScanRun:
         except WorkCancelledError:
             await self._end(ScanStatus.CANCELLED, "scan.cancelled")
             raise
-        except (LeaseLostError, *PASSING_ERRORS):
+        except LeaseLostError:
             raise
         except SpectralError as error:
             # A scan that cannot go on has been executed well: the engine has nothing to report.
             await self._end(ScanStatus.FAILED, "scan.failed", {"type": error.slug, "detail": error.detail})
         except Exception as error:
+            if is_passing(error):
+                raise  # a database that is away is not the scan's failure: the engine tries again
             log.exception("scan_failed", scan_id=str(scan.id), error=type(error).__name__)
             detail = "The scan met an error that it was not built for; the server's log has it"
             await self._end(ScanStatus.FAILED, "scan.failed", {"type": "internal-error", "detail": detail})

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, cast
 
 from isal import isal_zlib
 
@@ -13,7 +13,7 @@ WINDOW_BYTES = 256 * 1024
 TRUSTED_BYTES = 4 * 1024 * 1024
 """Up to this size a body is inflated at once; a larger one is measured first, without being kept."""
 
-_ISAL_ERROR: type[Exception] = isal_zlib.error
+_ISAL_ERROR = cast("type[Exception]", isal_zlib.error)
 
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS

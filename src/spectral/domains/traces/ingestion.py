@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import ClassVar
 from uuid import UUID
@@ -129,7 +129,7 @@ class TraceIngestor:
                 body = await self._read_body(stream, admission)
                 batch = await self._read_batch(body, kind, encoding)
             except SpectralError as refusal:
-                self._count_refusal(access, refusal)
+                await self._count_refusal(access, refusal)
                 raise
             self._grow(admission, batch.weight)
             if batch.accepted or batch.rejections.count:
@@ -157,14 +157,13 @@ class TraceIngestor:
         self._queue.put_nowait(pending)
         await pending.done
 
-    def _count_refusal(self, access: WorkspaceAccess, refusal: SpectralError) -> None:
-        """Let the next commit count a refused request; nobody waits for it."""
-        if refusal.status < 500 and self._accepts:
+    async def _count_refusal(self, access: WorkspaceAccess, refusal: SpectralError) -> None:
+        """Count a refused request with the next commit; where that fails, the refusal counts for more."""
+        if refusal.status < 500:
             rejections = Rejections()
             rejections.add(refusal.slug.replace("-", "_"))
-            done = asyncio.get_running_loop().create_future()
-            done.add_done_callback(lambda future: future.cancelled() or future.exception())
-            self._queue.put_nowait(_Pending(access, PreparedBatch(rejections=rejections), done))
+            with suppress(SpectralError):
+                await self._store(access, PreparedBatch(rejections=rejections))
 
     # ----------------------------------------------------------------------------------------------------- admission
 

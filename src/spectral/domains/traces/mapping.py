@@ -37,8 +37,14 @@ class SpanMapper:
 
     def __init__(self, conventions: Sequence[Convention] | None = None) -> None:
         self._conventions = tuple(conventions) if conventions is not None else load_conventions()
-        self._keys = frozenset().union(*(convention.keys for convention in self._conventions))
+        # For each attribute a bit per convention that reads it: one whose attributes a span lacks is not asked.
+        self._readers: dict[str, int] = {}
+        for number, convention in enumerate(self._conventions):
+            for key in convention.keys:
+                self._readers[key] = self._readers.get(key, 0) | 1 << number
         self._prefixes = tuple(prefix for convention in self._conventions for prefix in convention.prefixes)
+        self._prefix_readers = sum(1 << number for number, found in enumerate(self._conventions) if found.prefixes)
+        self._everyone = (1 << len(self._conventions)) - 1
 
     def source(self, resource: Resource | None, scope: InstrumentationScope | None) -> "SpanSource":
         """What the spans of one scope of one resource have in common."""
@@ -47,15 +53,22 @@ class SpanMapper:
     def map(self, span: Span, raw: bytes, source: "SpanSource") -> MappedSpan:
         """The row of a valid span, and what only its trace keeps. `raw`: the span's encoding."""
         attributes = dict(source.inherited)
-        keys, prefixes = self._keys, self._prefixes
+        readers, prefixes, prefix_readers = self._readers, self._prefixes, self._prefix_readers
+        asked = self._everyone if attributes or span.events else 0
         for pair in span.attributes:
             key = pair.key
-            if key in keys or key.startswith(prefixes):
-                attributes[key] = any_value(pair.value)
+            if (bits := readers.get(key)) is not None:
+                asked |= bits
+            elif key.startswith(prefixes):
+                asked |= prefix_readers
+            else:
+                continue
+            attributes[key] = any_value(pair.value)
         exception = self._read_events(span, attributes) if span.events else None
         reading = Reading()
-        for convention in self._conventions:
-            convention.read(attributes, reading)
+        for number, convention in enumerate(self._conventions):
+            if asked & 1 << number:
+                convention.read(attributes, reading)
         return MappedSpan(
             _row(span, raw, source, reading, exception),
             reading.input,
@@ -89,7 +102,7 @@ class SpanMapper:
                     )
                 else:
                     for key, value in found.items():
-                        if key in self._keys:
+                        if key in self._readers:
                             attributes.setdefault(key, value)
         return exception
 

@@ -4,10 +4,11 @@ import math
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -18,6 +19,7 @@ from spectral.platform.shared.clock import utc_now
 ENGINE_SETTING = "spectral.engine"
 SUBSECOND_UNIXEPOCH = (3, 42)
 POOL_SIZE = 8
+IDLE_TRANSACTION_TIMEOUT_MS = 5_000
 # A frozen process may hold a row; the upkeep of the others must not wait for it with their heartbeats.
 LOCK_TIMEOUT_MS = 1_000
 
@@ -32,7 +34,9 @@ def synchronous_engine(url: str) -> sa.Engine:
     """Connections for threads. On SQLite to the same file as everything else, in the same journal mode."""
     target = synchronous_url(url)
     if target.get_backend_name() != "sqlite":
-        return sa.create_engine(target, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True)
+        engine = sa.create_engine(target, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True)
+        sa.event.listen(engine, "connect", _let_go_when_frozen)
+        return engine
     engine = sa.create_engine(target, pool_size=POOL_SIZE, max_overflow=POOL_SIZE)
 
     def on_connect(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
@@ -48,6 +52,13 @@ def synchronous_engine(url: str) -> sa.Engine:
 
     sa.event.listen(engine, "connect", on_connect)
     return engine
+
+
+def _let_go_when_frozen(connection: psycopg.Connection[Any], _record: ConnectionPoolEntry) -> None:
+    """A process that stops in the middle of a transaction (SIGSTOP, a paused machine) keeps no lock from the others."""
+    connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TRANSACTION_TIMEOUT_MS}")
+    # Committed: the pool rolls a connection back on return, which would undo the setting.
+    connection.commit()
 
 
 def install_unixepoch(connection: Any) -> None:
@@ -98,14 +109,18 @@ def database_now(connection: sa.Connection) -> datetime:
 
 @contextmanager
 def leadership(engine: sa.Engine, key: int) -> Iterator[bool]:
-    """Whether this process is the only one inside; never waits. On SQLite everyone is: the steps inside are guarded."""
+    """Whether this process leads; never waits. Saves work, and is not relied on: the steps inside are guarded.
+
+    A leader that freezes loses its session, and with it the lock, after a few seconds. On SQLite everyone leads.
+    """
     if engine.dialect.name != "postgresql":
         yield True
         return
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        leads = bool(connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar())
+    with engine.connect() as connection:
+        leads = connection.execute(sa.text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}).scalar_one()
         try:
-            yield leads
+            yield bool(leads)
         finally:
-            if leads:
-                connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+            # The session may be the one that was ended.
+            with suppress(sa.exc.DBAPIError):
+                connection.rollback()

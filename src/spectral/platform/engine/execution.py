@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +18,7 @@ from spectral.platform.db.session import Database
 from spectral.platform.engine.context import Handler, WorkContext, WorkItem
 from spectral.platform.engine.dbos_adapter import MAX_RUNNING, JobRef
 from spectral.platform.engine.errors import LeaseLostError, WorkCancelledError
+from spectral.platform.engine.passing import is_passing
 from spectral.platform.engine.work import EngineWork, WorkState
 from spectral.platform.shared.clock import utc_now
 
@@ -25,8 +27,9 @@ FIRST_BACKOFF_S = 0.25
 MAX_BACKOFF_S = 60.0
 STOP_GRACE_S = 5.0
 WRITE_RETRIES_S = (0.1, 0.5, 2.0)
-# A database that is away is not the work's failure.
-PASSING_ERRORS = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, ConnectionError)
+CLAIM_LIMIT_MS = 5_000
+# A driver raises its own errors while it connects, and those of the operating system.
+DATABASE_ERRORS = (sa.exc.SQLAlchemyError, OSError, asyncpg.PostgresError)
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +75,8 @@ class Execution:
         self._track(asyncio.current_task())
         try:
             context = await self._claim(ref.workspace_id, ref.account_id, ref.kind, ref.key)
-        except PASSING_ERRORS:
+        except DATABASE_ERRORS:
+            # The sweep finds it again.
             log.warning("engine_claim_failed", kind=ref.kind, key=str(ref.key), exc_info=True)
             return
         if context is not None:
@@ -154,8 +158,8 @@ class Execution:
         """The slot that just became free is used at once by the workspace's next work of the kind; so are others."""
         try:
             context = await self._claim(ended.workspace_id, ended.account_id, ended.kind, None)
-        except PASSING_ERRORS:
-            # The sweep finds it again.
+        except DATABASE_ERRORS:
+            log.warning("engine_claim_failed", kind=ended.kind, exc_info=True)
             return
         if context is not None:
             if self.has_capacity:
@@ -173,16 +177,14 @@ class Execution:
             return None
         except asyncio.CancelledError:
             return None if context.lost else _handed_back(utc_now())
-        except PASSING_ERRORS as error:
-            log.warning("engine_work_postponed", kind=context.kind, key=str(context.key), exc_info=True)
-            if context.attempt >= MAX_ATTEMPTS:
-                return _ended(WorkState.FAILED, error)
-            backoff_s = min(FIRST_BACKOFF_S * 2.0 ** (context.attempt - 1), MAX_BACKOFF_S)
-            return _handed_back(utc_now() + timedelta(seconds=backoff_s))
         except Exception as error:
             if self.stopping:
                 # Our own interruption may have come back as this error; a real one will come again.
                 return _handed_back(utc_now())
+            if is_passing(error) and context.attempt < MAX_ATTEMPTS:
+                log.warning("engine_work_postponed", kind=context.kind, key=str(context.key), exc_info=True)
+                backoff_s = min(FIRST_BACKOFF_S * 2.0 ** (context.attempt - 1), MAX_BACKOFF_S)
+                return _handed_back(utc_now() + timedelta(seconds=backoff_s))
             log.exception("engine_work_failed", kind=context.kind, key=str(context.key))
             return _ended(WorkState.FAILED, error)
         return _ended(WorkState.SUCCEEDED)
@@ -216,7 +218,7 @@ class Execution:
             try:
                 async with self._database.transaction(context.access) as session:
                     await session.execute(statement)
-            except PASSING_ERRORS:
+            except DATABASE_ERRORS:
                 log.warning("engine_outcome_not_written", kind=context.kind, key=str(context.key), exc_info=True)
                 if pause_s is not None:
                     await asyncio.sleep(pause_s)
@@ -247,8 +249,17 @@ def _oldest_due(workspace_id: UUID, kind: str) -> sa.Select[tuple[UUID]]:
 
 async def _one_claim_at_a_time(session: AsyncSession, workspace_id: UUID, kind: str) -> None:
     """Two claims in one workspace cannot both count the same free slot. SQLite has one write transaction anyway."""
-    if session.get_bind().dialect.name == "postgresql":
-        await session.execute(
-            sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:slot, 0))"),
-            {"slot": f"spectral.engine:{workspace_id}:{kind}"},
-        )
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    # A process that freezes in here loses its session, and with it the lock; nobody waits for it longer than that.
+    await session.execute(
+        sa.text(
+            "SELECT set_config('idle_in_transaction_session_timeout', :limit, true), "
+            "set_config('lock_timeout', :limit, true)"
+        ),
+        {"limit": f"{CLAIM_LIMIT_MS}ms"},
+    )
+    await session.execute(
+        sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:slot, 0))"),
+        {"slot": f"spectral.engine:{workspace_id}:{kind}"},
+    )

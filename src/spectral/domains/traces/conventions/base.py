@@ -32,7 +32,7 @@ class Convention(Protocol):
 
 def text(value: Any, limit: int = 256) -> str | None:
     """A non-empty string of at most `limit` characters; numbers count as their text."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if value is None or isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     cleaned = str(value).replace("\x00", "\ufffd").strip()
     return cleaned[:limit] or None

@@ -1,0 +1,127 @@
+"""Every fenced block of the user's guide runs, in the order in which a reader meets it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from spectral.platform.db.migrations import current_revision, head_revision, owner_engine
+from spectral.settings import Settings
+from tests.fixtures.databases import PostgresTemplate
+from tests.fixtures.project import ROOT
+from tests.fixtures.servers import ServerProcess
+
+PAGES = sorted(
+    [*(ROOT / "docs").glob("*.md"), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"))]
+)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RUN = {"bash", "python", "env", "sql"}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The page's blocks in this language, in order."""
+    return [text for name, text in FENCE.findall(page.read_text()) if name == language]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_is_in_a_language_that_is_run_here(page: Path) -> None:
+    assert {name for name, _ in FENCE.findall(page.read_text())} <= RUN
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks_run(page: Path, tmp_path: Path) -> None:
+    source = "\n".join(blocks(page, "python"))
+    if source:
+        done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_shell_blocks_run(page: Path, start_server: Callable[..., ServerProcess], tmp_path: Path) -> None:
+    source = "\n".join(blocks(page, "bash"))
+    if not source:
+        return
+    assert shutil.which("curl"), "the guide's snippets need curl"
+    server = start_server(executes=False) if "curl" in source else None
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPECTRAL_")} | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "SPECTRAL_DATA_DIR": str(folder / "data"),
+    }
+    if server is not None:
+        environment["SPECTRAL"] = server.url
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", source],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+@pytest.mark.databases("postgresql")
+def test_the_page_on_self_hosting_sets_up_a_postgresql(
+    postgres_template: PostgresTemplate, database_kind: str, tmp_path: Path
+) -> None:
+    """Its statements make the roles and the database, its variables a production that migrates them."""
+    page = ROOT / "docs" / "self-hosting.md"
+    own = f"guide_{os.getpid()}"
+    (statements,), (variables,) = blocks(page, "sql"), blocks(page, "env")
+    for name in ("spectral_owner", "spectral_app"):
+        statements = statements.replace(name, f"{own}_{name}")
+        variables = variables.replace(name, f"{own}_{name}")
+    statements = statements.replace("DATABASE spectral ", f"DATABASE {own} ")
+    address = re.sub(r"^\w+://[^@]*@([^/]+)/.*$", r"\1", postgres_template.admin_url)
+    variables = variables.replace("127.0.0.1:5432/spectral", f"{address}/{own}")
+    environment = dict(line.split("=", 1) for line in variables.splitlines() if line)
+    environment |= {"SPECTRAL_DATA_DIR": str(tmp_path), "SPECTRAL_APPLICATION_ROLE": f"{own}_spectral_app"}
+    try:
+        for statement in filter(str.strip, statements.split(";")):
+            postgres_template.admin.execute(statement.encode())
+        command = [str(Path(sys.executable).with_name("spectral")), "migrate"]
+        subprocess.run(command, env=os.environ | environment, cwd=tmp_path, check=True, capture_output=True)
+        engine = owner_engine(environment["SPECTRAL_MIGRATION_DATABASE_URL"])
+        with engine.connect() as connection:
+            assert current_revision(connection) == head_revision()
+        engine.dispose()
+        with psycopg.connect(environment["SPECTRAL_DATABASE_URL"].replace("+asyncpg", "")) as application:
+            assert application.execute("SELECT count(*) FROM agent").fetchone() == (0,)
+    finally:
+        postgres_template.admin.execute(f"DROP DATABASE IF EXISTS {own} WITH (FORCE)".encode())
+        for role in ("spectral_app", "spectral_owner"):
+            postgres_template.admin.execute(f"DROP ROLE IF EXISTS {own}_{role}".encode())
+
+
+def test_the_example_environment_names_real_settings_and_their_defaults(tmp_path: Path) -> None:
+    text = (ROOT / ".env.example").read_text()
+    named = re.findall(r"^#? ?SPECTRAL_([A-Z0-9_]+)=(.*)$", text, re.MULTILINE)
+    assert {name.lower() for name, _ in named} <= set(Settings.model_fields)
+    path = tmp_path / "env"
+    path.write_text(text)
+    assert Settings(_env_file=path) == Settings(_env_file=None)
+
+
+def test_production_of_the_guide_is_a_valid_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    (variables,) = blocks(ROOT / "docs" / "self-hosting.md", "env")
+    for line in variables.splitlines():
+        name, _, value = line.partition("=")
+        monkeypatch.setenv(name, value)
+    assert Settings(_env_file=None).environment == "production"
