@@ -18,7 +18,7 @@ PRODUCTION = {
 
 
 @pytest.mark.parametrize(
-    "name, value",
+    ("name", "value"),
     [
         ("SPECTRAL_PORT", "eighty"),
         ("SPECTRAL_PORT", "70000"),

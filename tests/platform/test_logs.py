@@ -6,7 +6,7 @@ from spectral.platform.logs import MASK, mask_secrets
 
 
 @pytest.mark.parametrize(
-    "name, value",
+    ("name", "value"),
     [
         ("password", "hunter2"),
         ("refresh_token", "abc"),

@@ -41,7 +41,9 @@ def _print_evidence(changeset: dict[str, Any], console: Console) -> None:
         console.print(f"gain        {_points(validation['effect_95'])} (95 % interval)")
         if validation["effect"]["confidence"] != validation["effect_95"]["confidence"]:
             confidence = 100 * validation["effect"]["confidence"]
-            console.print(f"            {_points(validation['effect'])} at the {confidence:.2f} % this look is decided by")
+            console.print(
+                f"            {_points(validation['effect'])} at the {confidence:.2f} % this look is decided by"
+            )
         if validation["n_more"]:
             console.print(f"            {validation['n_more']} more samples are needed to decide")
     clusters = changeset["evidence"]["clusters"]

@@ -80,7 +80,7 @@ class IdempotencyMiddleware:
             raise MalformedRequestError(f"Idempotency-Key must be 1 to {MAXIMUM_KEY_CHARACTERS} printable characters")
         request: Request[Any, Any, Any] = Request(scope, receive=receive, send=send)
         body_hash = hashlib.sha256(await request.body()).hexdigest()
-        record = await self._reserve(principal.actor, f"{scope['method']} {scope['path']}", key, body_hash)
+        record = await self._reserve(principal.actor, f"{request.method} {scope['path']}", key, body_hash)
         if record.status is not None:
             await _replay(record, send)
             return

@@ -50,7 +50,7 @@ async def test_an_address_registers_once_whatever_its_case(client: httpx.AsyncCl
 
 
 @pytest.mark.parametrize(
-    "changes, pointer",
+    ("changes", "pointer"),
     [
         ({"email": "nobody"}, "/email"),
         ({"email": "a@b@c.com"}, "/email"),
@@ -178,7 +178,7 @@ async def test_a_token_with_a_wrong_claim_opens_nothing(
 async def test_tokens_that_are_not_ours_open_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:
     header, payload, signature = tenant.access_token.split(".")
     claims = jwt.decode(tenant.access_token, options={"verify_signature": False})
-    unsigned = jwt.encode(claims, None, algorithm="none", headers={"kid": "x"})
+    unsigned = jwt.encode(claims, "", algorithm="none", headers={"kid": "x"})
     for token in (
         f"{header}.{payload}.{signature[:-4]}AAAA",
         f"{header}.{payload}.",

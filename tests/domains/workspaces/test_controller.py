@@ -55,11 +55,11 @@ async def test_a_name_is_taken_once_in_an_account(
 
 async def test_who_may_not(client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant) -> None:
     for method in ("GET", "PATCH", "DELETE"):
-        call = {"json": {"name": "x"}} if method == "PATCH" else {}
-        assert (await client.request(method, tenant.url, **call)).status_code == 401  # type: ignore[arg-type]
-        foreign = await client.request(method, tenant.url, headers=other_tenant.client_headers, **call)  # type: ignore[arg-type]
+        body = {"name": "x"} if method == "PATCH" else None
+        assert (await client.request(method, tenant.url, json=body)).status_code == 401
+        foreign = await client.request(method, tenant.url, headers=other_tenant.client_headers, json=body)
         assert foreign.status_code == 404
-        key = await client.request(method, tenant.url, headers=tenant.key_headers, **call)  # type: ignore[arg-type]
+        key = await client.request(method, tenant.url, headers=tenant.key_headers, json=body)
         assert key.status_code == 403
     assert (await client.post(WORKSPACES, json={"name": "x"})).status_code == 401
     assert (await client.post(WORKSPACES, json={"name": "x"}, headers=tenant.key_headers)).status_code == 403

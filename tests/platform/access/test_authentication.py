@@ -44,7 +44,7 @@ async def test_an_answer_is_remembered_for_its_credential_and_target() -> None:
 
 async def test_an_answer_is_forgotten_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(authentication.time, "monotonic", lambda: now)
+    monkeypatch.setattr("spectral.platform.access.authentication.time.monotonic", lambda: now)
     verifier = Verifier()
     authenticator = Authenticator([verifier])
     await authenticator.principal("good", NOWHERE)

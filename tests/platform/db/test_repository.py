@@ -52,22 +52,17 @@ async def test_a_new_row_lands_in_the_workspace_of_the_access(
 async def test_a_named_constraint_becomes_the_error_it_was_given(
     client: httpx.AsyncClient, tenant: Tenant, database: Database
 ) -> None:
-    def key() -> ApiKey:
-        return ApiKey(name="x", key_hash="1" * 64, prefix="p", last_four="0000", scopes=[])
+    async def add_twice(named: str) -> None:
+        async with database.transaction(tenant.access) as session:
+            repository = ApiKeyRepository(session, tenant.access)
+            for _ in range(2):
+                repository.add(ApiKey(name="x", key_hash="1" * 64, prefix="p", last_four="0000", scopes=[]))
+                await repository.flush({named: ConflictError("taken")})
 
     with pytest.raises(ConflictError, match="taken"):
-        async with database.transaction(tenant.access) as session:
-            repository = ApiKeyRepository(session, tenant.access)
-            repository.add(key())
-            await repository.flush()
-            repository.add(key())
-            await repository.flush({"uq_api_key_key_hash": ConflictError("taken")})
+        await add_twice("uq_api_key_key_hash")
     with pytest.raises(sa.exc.IntegrityError):
-        async with database.transaction(tenant.access) as session:
-            repository = ApiKeyRepository(session, tenant.access)
-            repository.add(key())
-            repository.add(key())
-            await repository.flush({"uq_something_else": ConflictError("taken")})
+        await add_twice("uq_something_else")
 
 
 @pytest.mark.databases("postgresql")
@@ -81,9 +76,9 @@ async def test_the_policy_shows_and_takes_only_the_accounts_rows(
         assert (await session.execute(counted)).scalar_one() > 0
         foreign = counted.where(AuditEntry.account_id == other_tenant.account_id)
         assert (await session.execute(foreign)).scalar_one() == 0
-    with pytest.raises(sa.exc.DBAPIError, match="row-level security"):
-        async with database.transaction(tenant.access) as session:
-            session.add(AuditEntry(account_id=other_tenant.account_id, actor="x", action="x", subject="x", detail={}))
+    async with database.session(tenant.access) as session:
+        session.add(AuditEntry(account_id=other_tenant.account_id, actor="x", action="x", subject="x", detail={}))
+        with pytest.raises(sa.exc.DBAPIError, match="row-level security"):
             await session.flush()
 
 

@@ -16,7 +16,7 @@ def test_every_amount_survives_the_way_to_json_and_back(nano: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "given_amount, nano",
+    ("given_amount", "nano"),
     [("0.0042", 4_200_000), (5, 5_000_000_000), (0.1, 100_000_000), (Decimal("1e-9"), 1), ("0", 0)],
 )
 def test_amounts_are_exact(given_amount: object, nano: int) -> None:

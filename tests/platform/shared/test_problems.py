@@ -38,7 +38,7 @@ async def test_the_routers_own_refusals_are_problems(client: httpx.AsyncClient) 
 
 @pytest.mark.databases("sqlite")
 @pytest.mark.parametrize(
-    "content, content_type, status, slug",
+    ("content", "content_type", "status", "slug"),
     [
         (b"{bad", "application/json", 400, "malformed-request"),
         (b'{"email": "\xff"}', "application/json", 400, "malformed-request"),

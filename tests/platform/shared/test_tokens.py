@@ -25,7 +25,7 @@ def test_a_rotated_secret_signs_with_the_new_key_and_accepts_the_old_ones_tokens
     assert len(after.jwks()["keys"]) == 2
 
 
-@pytest.mark.parametrize("audience, kind", [("other", "access"), ("api", "refresh")])
+@pytest.mark.parametrize(("audience", "kind"), [("other", "access"), ("api", "refresh")])
 def test_a_token_is_good_for_its_own_purpose_only(audience: str, kind: str) -> None:
     signer = TokenSigner((NEW,), "spectral")
     with pytest.raises(InvalidTokenError):

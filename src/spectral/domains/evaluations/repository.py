@@ -98,6 +98,7 @@ class ResultRepository(WorkspaceRepository[EvaluationResult]):
         stamped = [
             {**row, "workspace_id": self.access.workspace_id, "id": new_id(), "created_at": moment} for row in rows
         ]
+        # tenancy: every row was stamped with this workspace just above
         await self.session.execute(sa.insert(EvaluationResult), stamped)
 
     async def spending(self, subject_id: UUID) -> tuple[int, int]:

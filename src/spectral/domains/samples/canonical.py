@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,8 @@ MAXIMUM_DEPTH = 32
 MAXIMUM_BYTES = 256 * 1024
 """Of one input, expected answer or metadata object in canonical form."""
 MAXIMUM_NUMBER = 2**63 - 1
+_BETWEEN = re.compile(r"[\W_]+")
+_DIGITS = re.compile(r"\b\d+\b")
 
 
 class UnstorableValueError(ValueError):
@@ -47,8 +50,7 @@ def text_of(value: Any) -> str:
 def comparable(text: str) -> str:
     """The text without what makes no difference: case, punctuation, spacing; every run of digits is one `0`."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    kept = "".join(char if char.isalnum() else " " for char in folded)
-    return " ".join("0" if word.isdigit() else word for word in kept.split())
+    return _DIGITS.sub("0", _BETWEEN.sub(" ", folded)).strip()
 
 
 def _leaves(value: Any) -> Iterator[str]:

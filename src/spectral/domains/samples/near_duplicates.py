@@ -44,8 +44,10 @@ def signature_of(text: str) -> Signature | None:
     if len(reduced) < SHORTEST:
         return None
     points = np.frombuffer(reduced.encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
-    windows = np.lib.stride_tricks.sliding_window_view(points, _SHINGLE)
-    shingles = np.unique((windows * _POWERS).sum(axis=1, dtype=np.uint64))
+    count = len(points) - _SHINGLE + 1
+    shingles = np.zeros(count, dtype=np.uint64)
+    for at, power in enumerate(_POWERS):
+        shingles += points[at : at + count] * power
     shingles ^= shingles >> np.uint64(29)
     shingles *= np.uint64(0xBF58476D1CE4E5B9)
     least = np.full(HASHES, np.iinfo(np.uint64).max, dtype=np.uint64)

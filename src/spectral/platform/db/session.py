@@ -131,7 +131,7 @@ def _sqlite_engine(url: str, *, begin: str, query_only: bool, pool_size: int) ->
 
     def on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
         # The driver's own transaction handling is off: it would begin deferred, and not before a SELECT.
-        connection.isolation_level = None  # type: ignore[attr-defined]
+        connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
