@@ -1,7 +1,6 @@
 """A process that measures until it is done or killed: `python measuring_process.py <json>`."""
 
 import asyncio
-import importlib
 import json
 import sys
 import time
@@ -18,6 +17,7 @@ from spectral.domains.agents.runtime import Execution
 from spectral.domains.evaluations.budget import Budget
 from spectral.domains.evaluations.measurement import Measured, Measurement
 from spectral.domains.evaluations.scoring import RubricSpec
+from spectral.domains.workspaces.models import Workspace
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
 
@@ -84,8 +84,8 @@ async def measure_all(database: Database, access: WorkspaceAccess, subject: UUID
 
 
 async def main() -> None:
-    importlib.import_module("spectral.app")  # every table must be known, as in a server
     given = json.loads(sys.argv[1])
+    assert Workspace.__tablename__ == "workspace"  # what the journal refers to must be known, as in a server
     database = Database(given["url"])
     access = WorkspaceAccess.for_system(UUID(given["workspace_id"]), UUID(given["account_id"]), "test")
     try:

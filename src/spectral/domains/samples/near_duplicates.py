@@ -22,16 +22,17 @@ SHORTEST: Final = 20
 """Characters of comparable text; shorter ones are duplicates only when they are equal."""
 
 _SHINGLE: Final = 5
+_CHUNK: Final = 64
 _ROWS: Final = HASHES // BANDS
 
 
-def _constants(name: str) -> NDArray[np.uint64]:
+def _constants(name: str) -> NDArray[np.uint32]:
     # From a hash and not from NumPy's generator, whose stream may change between releases: signatures are stored.
-    drawn = [hashlib.blake2b(f"{name} {at}".encode(), digest_size=8).digest() for at in range(HASHES)]
-    return np.array([int.from_bytes(each, "big") for each in drawn], dtype=np.uint64)
+    drawn = [hashlib.blake2b(f"{name} {at}".encode(), digest_size=4).digest() for at in range(HASHES)]
+    return np.array([int.from_bytes(each, "big") for each in drawn], dtype=np.uint32)
 
 
-_MULTIPLIERS: Final = _constants("multiplier") | np.uint64(1)
+_MULTIPLIERS: Final = _constants("multiplier") | np.uint32(1)
 _OFFSETS: Final = _constants("offset")
 _POWERS: Final = np.array([1_000_003**power % 2**64 for power in range(_SHINGLE)], dtype=np.uint64)
 
@@ -50,11 +51,13 @@ def signature_of(text: str) -> Signature | None:
         shingles += points[at : at + count] * power
     shingles ^= shingles >> np.uint64(29)
     shingles *= np.uint64(0xBF58476D1CE4E5B9)
-    least = np.full(HASHES, np.iinfo(np.uint64).max, dtype=np.uint64)
-    for start in range(0, len(shingles), 4096):
-        hashed = shingles[start : start + 4096, None] * _MULTIPLIERS + _OFFSETS
-        least = np.minimum(least, (hashed >> np.uint64(32)).min(axis=0))
-    return least.astype(np.uint32)
+    folded = (shingles >> np.uint64(32)).astype(np.uint32)
+    least = np.full(HASHES, np.iinfo(np.uint32).max, dtype=np.uint32)
+    for start in range(0, count, _CHUNK):
+        hashed = folded[start : start + _CHUNK, None] * _MULTIPLIERS
+        hashed += _OFFSETS
+        least = np.minimum(least, hashed.min(axis=0))
+    return least
 
 
 def packed(signature: Signature | None) -> bytes | None:

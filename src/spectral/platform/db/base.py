@@ -62,9 +62,11 @@ class WorkspaceOwned:
     @declared_attr
     @classmethod
     def workspace_id(cls) -> Mapped[UUID]:
-        return mapped_column(sa.Uuid(as_uuid=True), sa.ForeignKey("workspace.id", ondelete="CASCADE"), primary_key=True)
+        return mapped_column(
+            sa.Uuid(as_uuid=True), sa.ForeignKey("workspace.id", ondelete="CASCADE"), primary_key=True, sort_order=-2
+        )
 
-    id: Mapped[UUID] = mapped_column(sa.Uuid(as_uuid=True), primary_key=True, default=new_id)
+    id: Mapped[UUID] = mapped_column(sa.Uuid(as_uuid=True), primary_key=True, default=new_id, sort_order=-1)
     created_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)
 
 
