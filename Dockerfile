@@ -4,7 +4,7 @@ FROM python:3.13-slim AS build
 WORKDIR /build
 RUN python -m venv /opt/spectral
 COPY requirements/runtime.txt requirements/runtime.txt
-RUN /opt/spectral/bin/pip install --no-cache-dir --require-hashes --requirement requirements/runtime.txt
+RUN /opt/spectral/bin/pip install --no-cache-dir --require-hashes --no-deps --requirement requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 COPY migrations migrations

@@ -10,6 +10,8 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 py
 	&& echo $(name))))
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# The files name every package, so nothing is resolved: older pips fail at hashes and extras together, and it is faster.
+INSTALL := $(PIP) install --require-hashes --no-deps --requirement
 WORKERS ?= 2
 
 .PHONY: help run test lint format bench openapi requirements clean
@@ -41,11 +43,11 @@ openapi: .venv/.runs ## Prints the OpenAPI document.
 
 requirements: .venv/.develops ## Compiles the pinned requirements; UPGRADE=--upgrade takes newer releases.
 	$(COMPILE) --output-file requirements/runtime.txt pyproject.toml requirements/build.in
-	$(COMPILE) --output-file requirements/dev.txt pyproject.toml requirements/build.in requirements/dev.in
+	$(COMPILE) --output-file requirements/dev.txt requirements/runtime.txt requirements/dev.in
 
 # No index, no link and no option of the machine that compiles may end up in the files.
 COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/python -m piptools compile --quiet $(UPGRADE) \
-	--generate-hashes --allow-unsafe --strip-extras --resolver=backtracking --no-build-isolation \
+	--generate-hashes --allow-unsafe --no-strip-extras --resolver=backtracking --no-build-isolation \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 
 clean: ## Removes the environment and what tools left behind; never data.
@@ -59,11 +61,13 @@ clean: ## Removes the environment and what tools left behind; never data.
 
 .venv/.runs: .venv/.created requirements/runtime.txt pyproject.toml
 	@echo "Installing what Spectral needs to run"
-	@$(PIP) install --require-hashes --requirement requirements/runtime.txt
+	@$(INSTALL) requirements/runtime.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP) check
 	@touch $@
 
 .venv/.develops: .venv/.runs requirements/dev.txt
 	@echo "Installing what tests and lints need"
-	@$(PIP) install --require-hashes --requirement requirements/dev.txt
+	@$(INSTALL) requirements/dev.txt
+	@$(PIP) check
 	@touch $@

@@ -21,7 +21,7 @@ def locked(name: str) -> dict[str, Version]:
     text = (ROOT / "requirements" / name).read_text()
     return {
         canonicalize_name(package): Version(version)
-        for package, version in re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE)
+        for package, version in re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==(\S+)", text, re.MULTILINE)
     }
 
 
@@ -45,7 +45,7 @@ def test_no_address_is_named(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_every_package_has_a_hash(name: str) -> None:
     text = (ROOT / "requirements" / name).read_text()
-    for entry in re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]:
+    for entry in re.split(r"^(?=[\w.-]+(?:\[[\w,-]+\])?==)", text, flags=re.MULTILINE)[1:]:
         assert "--hash=sha256:" in entry, entry.splitlines()[0]
 
 

@@ -223,7 +223,12 @@ def create_trace() -> None:
     )
     op.create_index("ix_trace_workspace_id_started_at_trace_id", "trace", ["workspace_id", "started_at", "trace_id"])
     for column in ("agent_id", "session_id", "user_id"):
-        op.create_index(f"ix_trace_workspace_id_{column}_started_at", "trace", ["workspace_id", column, "started_at"])
+        # With the id at the end, so that the index gives the whole order of a list that is narrowed by its column.
+        op.create_index(
+            f"ix_trace_workspace_id_{column}_started_at_trace_id",
+            "trace",
+            ["workspace_id", column, "started_at", "trace_id"],
+        )
 
 
 def create_feedback() -> None:

@@ -14,14 +14,14 @@ from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from spectral.domains.agents.config import ConfigDocument  # noqa: E402
-from spectral.domains.agents.runtime import Execution  # noqa: E402
-from spectral.domains.changesets.looks import validate  # noqa: E402
-from spectral.domains.changesets.validation import ValidationService  # noqa: E402
-from spectral.domains.workspaces.models import Workspace  # noqa: E402
-from spectral.platform.access.principal import WorkspaceAccess  # noqa: E402
-from spectral.platform.db.session import Database  # noqa: E402
-from tests.domains.changesets.workbench import DOOR, DirectExecution, ScriptedRuntime  # noqa: E402
+from spectral.app import CONTROLLERS
+from spectral.domains.agents.config import ConfigDocument
+from spectral.domains.agents.runtime import Execution
+from spectral.domains.changesets.looks import validate
+from spectral.domains.changesets.validation import ValidationService
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.db.session import Database
+from tests.domains.changesets.workbench import DOOR, DirectExecution, ScriptedRuntime
 
 
 class SlowRuntime(ScriptedRuntime):
@@ -36,7 +36,7 @@ class SlowRuntime(ScriptedRuntime):
 
 async def main() -> None:
     given = json.loads(sys.argv[1])
-    assert Workspace.__tablename__ == "workspace"  # what every row refers to must be known, as in a server
+    assert CONTROLLERS  # with the application every table is known, as in a server
     database = Database(given["url"])
     access = WorkspaceAccess.for_system(UUID(given["workspace_id"]), UUID(given["account_id"]), "test")
     changeset_id = UUID(given["changeset_id"])

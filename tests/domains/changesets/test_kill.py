@@ -15,7 +15,7 @@ from spectral.settings import Settings
 from tests.domains.changesets.workbench import DOOR, DirectExecution, ScriptedRuntime, Workbench, canonical
 from tests.fixtures.tenants import Tenant
 
-KILLS = 4
+KILLS = 3
 
 
 async def start(settings: Settings, tenant: Tenant, changeset_id: object) -> Process:
@@ -45,10 +45,12 @@ async def test_a_killed_look_is_paid_once_and_ends_with_the_same_numbers(
     bench = await Workbench.make(database, tenant.access, items=400)
     changeset = await bench.propose(0.62)
     for _ in range(KILLS):
+        if await bench.validations(changeset.id) and (await bench.read(changeset.id)).state != "validating":
+            break  # it was quicker than we
         process = await start(settings, tenant, changeset.id)
         assert process.stdout is not None
         assert (await asyncio.wait_for(process.stdout.readline(), 60)).split() == [b"started"]
-        await asyncio.sleep(random.uniform(0.0, 0.6))
+        await asyncio.sleep(random.uniform(0.0, 0.6))  # noqa: S311 - no secret
         if process.returncode is None:
             process.kill()
         await process.wait()

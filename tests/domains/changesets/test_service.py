@@ -96,7 +96,7 @@ async def test_accept_is_refused_before_a_validation(bench: Workbench) -> None:
         await do(bench, "accept", changeset.id)
     assert refused.value.extensions == {
         "state": "proposed",
-        "reason": "proposed_only",
+        "reason": "no_validation",
         "reasons": [],
         "further_samples": None,
     }
@@ -159,8 +159,9 @@ async def test_no_override_accepts_what_is_under_way_or_closed(bench: Workbench,
 async def test_a_refusal_while_validating_names_it(bench: Workbench) -> None:
     changeset = await bench.propose(0.9)
     await bench.start(changeset.id)
-    with pytest.raises(NotValidatedError, match="has not finished"):
+    with pytest.raises(NotValidatedError, match="has not finished") as refused:
         await do(bench, "accept", changeset.id)
+    assert refused.value.extensions["reason"] == "validation_running"
 
 
 async def test_accepting_one_supersedes_what_else_was_proposed_for_the_same_place(bench: Workbench) -> None:

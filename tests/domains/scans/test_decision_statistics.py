@@ -28,7 +28,7 @@ from spectral.platform.db.session import Database
 from tests.domains.scans.direct_scans import DirectScans, Subject
 from tests.fixtures.tenants import Tenant
 
-REFLECT, SELECT, HOLDOUT = 10, 100, 100
+REFLECT, SELECT, HOLDOUT = 4, 100, 100
 NULL_RUNS, POWER_RUNS = 200, 100
 LEVEL, POWER = 0.05, 0.8
 SURPRISE = 0.01

@@ -1,5 +1,7 @@
 """Passwords: Argon2id (19 MiB, t=2, p=1; OWASP's second recommendation), always off the event loop."""
 
+from functools import cache
+
 import anyio.to_thread
 from anyio import CapacityLimiter
 from argon2 import PasswordHasher
@@ -8,6 +10,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from spectral.domains.auth.errors import WeakPasswordError
 
 MEMORY_KIB = 19 * 1024
+TIME_COST = 2
 MAXIMUM_CHARACTERS = 128
 # Frequent in every published list of leaked passwords and long enough to pass the length rule.
 COMMON = frozenset(
@@ -22,15 +25,20 @@ COMMON = frozenset(
 )  # fmt: skip
 
 
+@cache
+def _decoy() -> str:
+    """Verified against when nobody is registered, so that an unknown address costs the same time."""
+    return PasswordHasher(time_cost=TIME_COST, memory_cost=MEMORY_KIB, parallelism=1).hash("no one has this password")
+
+
 class Passwords:
     """Hashes and verifies; at most two at a time, so that sign-ins cannot take every core and thread."""
 
     def __init__(self, minimum_characters: int) -> None:
         self._minimum = minimum_characters
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=MEMORY_KIB, parallelism=1)
+        self._hasher = PasswordHasher(time_cost=TIME_COST, memory_cost=MEMORY_KIB, parallelism=1)
         self._limiter = CapacityLimiter(2)
-        # Verified against when nobody is registered, so that an unknown address costs the same time.
-        self._decoy = self._hasher.hash("no one has this password")
+        self._decoy = _decoy()
 
     def require_strong(self, password: str, pointer: str) -> None:
         """Raises WeakPasswordError, naming the place in the body."""

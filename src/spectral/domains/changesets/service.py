@@ -272,7 +272,7 @@ class ChangesetService:
         raise NotValidatedError(
             why + can,
             state=state.value,
-            reason=reasons[0] if reasons else f"{state}_only",
+            reason=reasons[0] if reasons else "validation_running" if latest else "no_validation",
             reasons=reasons,
             further_samples=further,
         )

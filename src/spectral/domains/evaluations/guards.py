@@ -89,9 +89,7 @@ class ErrorRateGuard(_Guard):
         return "error_rate"
 
 
-Guard = Annotated[
-    Annotated[LatencyGuard | CostGuard | DimensionGuard | ErrorRateGuard, Field(discriminator="kind")], UNTAGGED
-]
+Guard = Annotated[LatencyGuard | CostGuard | DimensionGuard | ErrorRateGuard, Field(discriminator="kind"), UNTAGGED]
 
 
 class ScoredDimension(Protocol):

@@ -54,7 +54,7 @@ class LatencyTerm(_Term):
     scale_ms: float = Field(gt=0, le=1e9)
 
 
-Term = Annotated[Annotated[RubricTerm | CostTerm | LatencyTerm, Field(discriminator="source")], UNTAGGED]
+Term = Annotated[RubricTerm | CostTerm | LatencyTerm, Field(discriminator="source"), UNTAGGED]
 
 
 class ObjectiveSpec(BaseModel):
@@ -62,7 +62,12 @@ class ObjectiveSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
-    terms: tuple[Term, ...] = Field(default=(RubricTerm(source="rubric"),), min_length=1, max_length=3)
+    terms: tuple[Term, ...] = Field(
+        default_factory=lambda: (RubricTerm(source="rubric"),),
+        min_length=1,
+        max_length=3,
+        description="the rubric's total alone when left out",
+    )
     guards: tuple[Guard, ...] = Field(default=(), max_length=20)
     minimum_effect: float = Field(default=DEFAULT_MINIMUM_EFFECT, ge=0, lt=1)
 

@@ -8,7 +8,6 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.enums import MediaType
 from litestar.params import HeaderParameter, QueryParameter
-from litestar.response import Stream
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.agents.service import AgentService
@@ -35,7 +34,7 @@ from spectral.domains.scans.schemas import (
 )
 from spectral.domains.scans.service import ScanService, ScanView, phase_count
 from spectral.domains.scans.states import Phase, ScanStatus
-from spectral.domains.scans.streams import stream_events
+from spectral.domains.scans.streams import EVENT_STREAM, EventStream, stream_events
 from spectral.platform.access.authentication import Authenticator, credential_of, target_of
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import Principal, WorkspaceAccess
@@ -46,7 +45,6 @@ from spectral.platform.llm.door import ModelDoor
 from spectral.platform.shared.errors import FieldError, NotAuthenticatedError, NotFoundError, ValidationFailedError
 from spectral.platform.shared.pagination import Collection, Page
 
-EVENT_STREAM = "text/event-stream"
 MARKDOWN = "text/markdown"
 MAXIMUM_SEQ = 2**53
 COUNTED_UP_TO = 10_000
@@ -167,7 +165,7 @@ class ScanController(Controller):
 
             events = stream_events(database, access, scan_id, after=start, still_allowed=still_allowed)
             headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-            return cast("Response[EventCollection]", Stream(events, media_type=EVENT_STREAM, headers=headers))
+            return cast("Response[EventCollection]", EventStream(events, headers=headers))
         async with database.transaction(access, read_only=True) as session:
             service = ScanService(session, access)
             found, total = await service.list_events(scan_id, after=start, offset=page.offset, limit=page.limit)

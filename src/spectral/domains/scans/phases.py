@@ -28,13 +28,15 @@ MISSING_WARNING = 0.05
 
 async def observe(work: ScanWork) -> PhaseResult:
     """The items are pinned and readiness is assessed again: the set may have changed since the scan was asked for."""
-    reflect, select = await work.read_split("reflect"), await work.read_split("select")
+    pinned = {split: await work.read_split(split) for split in SPLITS}
+    for split, items in pinned.items():
+        work.pin(split, items)
     async with work.database.transaction(work.access, read_only=True) as session:
         samples = SampleService(session, work.access)
         sample_set = await samples.read_set(work.scan.sample_set_id)
         holdout = await samples.read_holdout(work.scan.holdout_id)
     readiness = assess(
-        Samples(len(reflect), len(select), holdout.size),
+        Samples(len(pinned["reflect"]), len(pinned["select"]), holdout.size),
         holdout_available=holdout.retired_at is None,
         minimum_effect=work.pinned.objective.minimum_effect,
         look=holdout.looks + 1,
@@ -46,7 +48,7 @@ async def observe(work: ScanWork) -> PhaseResult:
         "holdout": {"id": str(holdout.id), "digest": holdout.digest, "size": holdout.size},
         "items": {
             split: {"ids": [str(item.id) for item in items], "digest": digest_of(items)}
-            for split, items in (("reflect", reflect), ("select", select))
+            for split, items in pinned.items()
         },
         "plan": work.pinned.plan.document(),
     }

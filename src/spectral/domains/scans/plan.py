@@ -6,10 +6,14 @@ select, the winner on reflect (diagnosis), both arms on the first stage of the h
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Self
 
+import numpy as np
+from scipy import stats
+
 from spectral.domains.changesets.ledger import MINIMUM_ITEMS, RECOMMENDED_ITEMS, LookPlan
-from spectral.domains.changesets.statistics import minimum_detectable_effect
+from spectral.domains.scans.comparison import SELECT_LEVEL
 from spectral.domains.scans.errors import BudgetTooSmallError, NotReadyError
 
 ASSUMED_DISCORDANCE = 0.2
@@ -32,12 +36,15 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class DetectableEffect:
-    """The smallest true gain that a look at `items` pairs shows with the power, as a share of the objective's scale.
+    """The smallest true gain that a whole scan finds with this power, as a share of the objective's scale.
 
-    It supposes that the arms differ on `discordance` of the items; fewer differences make it smaller.
+    Found means: the candidate is chosen among the finalists on `selected_on` items, and the look at `items` pairs of
+    the holdout, which costs `alpha`, validates it. It supposes right-or-wrong scores that differ on `discordance` of
+    the items.
     """
 
     items: int
+    selected_on: int
     alpha: float
     power: float
     discordance: float
@@ -49,6 +56,36 @@ class DetectableEffect:
             f"{self.items} pairs detect a gain of {100 * self.effect:.0f} points with {100 * self.power:.0f} % "
             f"probability, if the two configurations differ on {100 * self.discordance:.0f} % of the items"
         )
+
+
+@lru_cache(maxsize=1024)
+def detectable_effect(select: int, holdout: int, alpha: float, minimum_effect: float) -> DetectableEffect:
+    """The gain at which both tests that a candidate must pass are passed together with probability `POWER`.
+
+    Both are exact McNemar tests: one-sided at the screening level on select, Holm-corrected for the finalists that a
+    scan has, two-sided at alpha on the holdout. 1.0 is the ceiling: nothing less is detectable.
+    """
+    screening = 2 * SELECT_LEVEL / FINALISTS_MAXIMUM
+    low, high = 0.0, 1.0
+    for _ in range(12):
+        middle = (low + high) / 2
+        power = exact_power(select, middle, screening) * exact_power(holdout, middle, alpha)
+        low, high = (middle, high) if power < POWER else (low, middle)
+    effect = round(min(1.0, high + minimum_effect), 6)
+    return DetectableEffect(holdout, select, alpha, POWER, ASSUMED_DISCORDANCE, effect)
+
+
+def exact_power(n: int, gain: float, alpha: float) -> float:
+    """How likely an exact two-sided McNemar test of `n` pairs at `alpha` sees a true gain.
+
+    The number of discordant pairs is binomial, and given it the number of wins is.
+    """
+    discordance = max(ASSUMED_DISCORDANCE, gain)
+    discordant = np.arange(n + 1)
+    # The fewest wins that are significant among this many discordant pairs; more than all of them if none are.
+    needed = stats.binom.isf(alpha / 2, discordant, 0.5) + 1
+    wins = stats.binom.sf(needed - 1, discordant, (discordance + gain) / (2 * discordance))
+    return float((stats.binom.pmf(discordant, n, discordance) * wins).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +135,7 @@ def assess(samples: Samples, *, holdout_available: bool, minimum_effect: float, 
         looks = LookPlan.for_holdout(samples.holdout)
         alpha = looks.alpha_of(min(look, looks.looks))
         items = looks.stage_items(1)
-        effect = minimum_detectable_effect(items, ASSUMED_DISCORDANCE, alpha, POWER, minimum_effect=minimum_effect)
-        detectable = DetectableEffect(items, alpha, POWER, ASSUMED_DISCORDANCE, round(effect, 6))
+        detectable = detectable_effect(max(1, samples.select), items, alpha, minimum_effect)
         if look > looks.looks:
             problems.append(f"all {looks.looks} planned looks at this holdout are taken; refresh it from new traffic")
         else:

@@ -5,7 +5,7 @@ every evaluation and every answer in the journal.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -131,34 +131,20 @@ class ScanRun:
         async with self._execution.database.transaction(self._execution.access, read_only=True) as session:
             rows = await ScanPhaseRepository(session, self._execution.access).of_scan(scan.id)
         finished = {Phase(row.name): row.result for row in rows if row.result is not None}
-        begun = {Phase(row.name) for row in rows}
         work = await ScanWork.load(self._execution, self._door, scan, finished)
+        if not rows:
+            async with work.writing() as session:
+                await _begin_phase(session, work, PHASES[0], [])
         for phase in PHASES:
             if phase in work.results:
                 continue
             await self._execution.raise_if_cancelled()
-            if phase not in begun:
-                await self._begin_phase(work, phase)
             result = await PHASE_FUNCTIONS[phase](work)
             work.results[phase] = await self._finish_phase(work, phase, result)
         await self._complete(Outcome(work.results[Phase.SAFETY]["outcome"]))
 
-    async def _begin_phase(self, work: ScanWork, phase: Phase) -> None:
-        async with work.writing() as session:
-            phases, scans = ScanPhaseRepository(session, work.access), ScanRepository(session, work.access)
-            phases.add(
-                ScanPhase(
-                    id=work.derived_id("phase", phase),
-                    scan_id=work.scan.id,
-                    name=phase.value,
-                    ordinal=PHASES.index(phase) + 1,
-                )
-            )
-            await phases.flush()
-            await scans.execute(scans.update(Scan.id == work.scan.id).values(phase=phase.value))
-            await scans.append_events(work.scan.id, [NewEvent("scan.phase_started", {}, phase)])
-
     async def _finish_phase(self, work: ScanWork, phase: Phase, result: PhaseResult) -> dict[str, Any]:
+        """The phase has finished and the next one has begun, in one transaction."""
         async with work.writing() as session:
             if result.write is not None:
                 await result.write(session)
@@ -166,7 +152,12 @@ class ScanRun:
             same = (ScanPhase.scan_id == work.scan.id, ScanPhase.name == phase.value)
             await phases.execute(phases.update(*same).values(result=result.document, finished_at=utc_now()))
             events = [NewEvent(event.type, event.data, phase) for event in result.events]
-            await work.append(session, [*events, NewEvent("scan.phase_finished", brief(result.document), phase)])
+            events.append(NewEvent("scan.phase_finished", brief(result.document), phase))
+            following = PHASES[PHASES.index(phase) + 1 :]
+            if following:
+                await _begin_phase(session, work, following[0], events)
+            else:
+                await work.append(session, events)
         return result.document
 
     async def _complete(self, outcome: Outcome) -> None:
@@ -192,6 +183,21 @@ class ScanRun:
             scan.failure = data if status is ScanStatus.FAILED else None
             await repository.flush()
             await repository.append_events(scan.id, [NewEvent(event, data or {})])
+
+
+async def _begin_phase(session: AsyncSession, work: ScanWork, phase: Phase, events: Sequence[NewEvent]) -> None:
+    """The phase's row and its first event are there, after the events of what was before it."""
+    phases, scans = ScanPhaseRepository(session, work.access), ScanRepository(session, work.access)
+    phases.add(
+        ScanPhase(
+            id=work.derived_id("phase", phase),
+            scan_id=work.scan.id,
+            name=phase.value,
+            ordinal=PHASES.index(phase) + 1,
+        )
+    )
+    await scans.execute(scans.update(Scan.id == work.scan.id).values(phase=phase.value))
+    await work.append(session, [*events, NewEvent("scan.phase_started", {}, phase)])
 
 
 def brief(document: Mapping[str, Any]) -> dict[str, Any]:

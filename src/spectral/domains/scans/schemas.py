@@ -60,9 +60,10 @@ class SamplesOut(WireOut):
 
 
 class DetectableEffectOut(WireOut):
-    """The smallest true gain that a look at this many pairs shows with this power."""
+    """The smallest true gain that a whole scan finds with this power: selected on `selected_on`, seen on `items`."""
 
     items: int
+    selected_on: int
     alpha: float
     power: float
     discordance: float

@@ -147,6 +147,10 @@ class ScanWork:
             self._items[split] = chosen
         return self._items[split]
 
+    def pin(self, split: SearchableSplit, items: list[Sample]) -> None:
+        """These are the items of the split: what `items` would read, without reading it again."""
+        self._items[split] = items
+
     async def read_split(self, split: SearchableSplit) -> list[Sample]:
         """The items that are in a split now, at most `SPLIT_MAXIMUM` of them."""
         async with self.database.transaction(self.access, read_only=True) as session:

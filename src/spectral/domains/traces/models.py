@@ -90,9 +90,19 @@ class Trace(Base):
     __tablename__ = "trace"
     __table_args__ = (
         sa.Index("ix_trace_workspace_id_started_at_trace_id", "workspace_id", "started_at", "trace_id"),
-        sa.Index("ix_trace_workspace_id_agent_id_started_at", "workspace_id", "agent_id", "started_at"),
-        sa.Index("ix_trace_workspace_id_session_id_started_at", "workspace_id", "session_id", "started_at"),
-        sa.Index("ix_trace_workspace_id_user_id_started_at", "workspace_id", "user_id", "started_at"),
+        sa.Index(
+            "ix_trace_workspace_id_agent_id_started_at_trace_id", "workspace_id", "agent_id", "started_at", "trace_id"
+        ),
+        sa.Index(
+            "ix_trace_workspace_id_session_id_started_at_trace_id",
+            "workspace_id",
+            "session_id",
+            "started_at",
+            "trace_id",
+        ),
+        sa.Index(
+            "ix_trace_workspace_id_user_id_started_at_trace_id", "workspace_id", "user_id", "started_at", "trace_id"
+        ),
     )
 
     workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspace.id", ondelete="CASCADE"), primary_key=True)

@@ -3,6 +3,7 @@
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def alembic_config(connection: sa.Connection | None = None) -> Config:
     return config
 
 
+@cache
 def head_revision() -> str:
     """The revision that this build's code expects."""
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
