@@ -101,9 +101,7 @@ def upgrade() -> None:
         sa.CheckConstraint("split IN ('reflect', 'select', 'holdout')", name=op.f("ck_sample_item_split")),
         sa.CheckConstraint("holdout_id IS NULL OR split = 'holdout'", name=op.f("ck_sample_item_frozen")),
     )
-    op.create_index(
-        "ix_sample_item_workspace_id_set_id_split", "sample_item", ["workspace_id", "set_id", "split"]
-    )
+    op.create_index("ix_sample_item_workspace_id_set_id_split", "sample_item", ["workspace_id", "set_id", "split"])
     op.create_index(
         "ix_sample_item_workspace_id_set_id_created_at", "sample_item", ["workspace_id", "set_id", "created_at"]
     )

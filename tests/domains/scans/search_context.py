@@ -35,7 +35,7 @@ class MemoryContext:
         self.search_space: Sequence[SearchDimension] = [
             SearchDimension(knob.pointer, knob.kind, knob.bounds.model_dump()) for knob in champion.search_space
         ]
-        self.items: Sequence[ReflectItem] = sorted(items, key=lambda item: str(item.item_id))
+        self.items: Sequence[ReflectItem] = list(items)
         self.seed = seed
         self.options: Mapping[str, Any] = {}
         self.reflection_model = reflection_model

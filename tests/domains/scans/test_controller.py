@@ -392,12 +392,16 @@ async def test_changed_samples_end_the_scan(lab: Lab) -> None:
 async def test_who_may(lab: Lab, other_tenant: Tenant, method: str, path: str) -> None:
     await lab.start()
     url = f"{lab.tenant.url}/scans{path.format_map(lab.ids)}"
-    body = {"json": lab.request()} if method == "POST" else {}
-    assert (await lab.client.request(method, url, **body)).status_code == 401
-    assert (await lab.client.request(method, url, headers=lab.tenant.key_headers, **body)).status_code == 403
-    assert (await lab.client.request(method, url, headers=other_tenant.client_headers, **body)).status_code == 404
+    body = lab.request() if method == "POST" else None
+
+    async def status(address: str, headers: dict[str, str]) -> int:
+        return (await lab.client.request(method, address, headers=headers, json=body)).status_code
+
+    assert await status(url, {}) == 401
+    assert await status(url, lab.tenant.key_headers) == 403
+    assert await status(url, other_tenant.client_headers) == 404
     mine = f"{other_tenant.url}/scans{path.format_map(lab.ids)}"
-    foreign = await lab.client.request(method, mine, headers=other_tenant.client_headers, **body)
+    foreign = await lab.client.request(method, mine, headers=other_tenant.client_headers, json=body)
     assert foreign.status_code == (200 if (method, path) == ("GET", "") else 404), foreign.text
     unknown = {**lab.ids, "scan_id": str(uuid4())}
     if "{scan_id}" in path:

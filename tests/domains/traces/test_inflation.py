@@ -77,9 +77,9 @@ def test_a_body_over_the_limit_is_refused() -> None:
 
 
 def test_a_bomb_is_refused_and_costs_no_memory() -> None:
-    compressor = zlib.compressobj(9, wbits=31)
+    compressor = zlib.compressobj(1, wbits=31)
     megabyte = bytes(1024 * 1024)
-    bomb = b"".join(compressor.compress(megabyte) for _ in range(1024)) + compressor.flush()
+    bomb = b"".join(compressor.compress(megabyte) for _ in range(128)) + compressor.flush()
     assert len(bomb) < 2 * 1024 * 1024
     tracemalloc.start()
     try:

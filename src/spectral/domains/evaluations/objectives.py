@@ -13,10 +13,11 @@ little. An item that ended in the agent's own error has the value 0 as a whole, 
 """
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from spectral.domains.evaluations.guards import Guard, guarded_dimensions
 from spectral.domains.evaluations.scorers.base import UsdOption
@@ -62,13 +63,13 @@ class ObjectiveSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
-    terms: tuple[Term, ...] = Field(
+    terms: Annotated[Sequence[Term], AfterValidator(tuple)] = Field(
         default_factory=lambda: (RubricTerm(source="rubric"),),
         min_length=1,
         max_length=3,
         description="the rubric's total alone when left out",
     )
-    guards: tuple[Guard, ...] = Field(default=(), max_length=20)
+    guards: Annotated[Sequence[Guard], AfterValidator(tuple)] = Field(default=(), max_length=20)
     minimum_effect: float = Field(default=DEFAULT_MINIMUM_EFFECT, ge=0, lt=1)
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """The wire shapes of rubrics and objectives."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -43,7 +44,7 @@ class RubricPatch(WireIn):
 
     name: Name | None = None
     description: Description | None = None
-    dimensions: Annotated[tuple[Dimension, ...], Field(min_length=1, max_length=MAX_DIMENSIONS)] | None = None
+    dimensions: Annotated[Sequence[Dimension], Field(min_length=1, max_length=MAX_DIMENSIONS)] | None = None
     threshold: Share | None = None
     on_error: Literal["zero", "exclude"] | None = None
 
@@ -178,8 +179,8 @@ class ObjectivePatch(WireIn):
     name: Name | None = None
     description: Description | None = None
     rubric_id: UUID | None = None
-    terms: tuple[Term, ...] | None = None
-    guards: tuple[Guard, ...] | None = None
+    terms: Sequence[Term] | None = None
+    guards: Sequence[Guard] | None = None
     minimum_effect: Annotated[float, Field(ge=0, lt=1)] | None = None
 
     @model_validator(mode="after")

@@ -71,7 +71,7 @@ class RubricSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
-    dimensions: tuple[Dimension, ...] = Field(min_length=1, max_length=MAX_DIMENSIONS)
+    dimensions: Annotated[Sequence[Dimension], AfterValidator(tuple)] = Field(min_length=1, max_length=MAX_DIMENSIONS)
     threshold: float = Field(default=0.5, ge=0, le=1)
     on_error: Literal["zero", "exclude"] = "zero"
 

@@ -123,7 +123,8 @@ def cluster_failures(failures: Sequence[Failure], *, seed: int) -> Clustering:
 
     Raises ValueError when two failures share an item.
     """
-    ordered = sorted(failures, key=lambda failure: str(failure.item_id))
+    # By what they say and only then by id: the same failures in another workspace make the same clusters.
+    ordered = sorted(failures, key=lambda failure: (failure_text(failure), str(failure.item_id)))
     if len({failure.item_id for failure in ordered}) != len(ordered):
         message = "an item fails at most once"
         raise ValueError(message)
@@ -253,7 +254,8 @@ def _assemble(
                 stability=stability[key],
             )
         )
-    clusters.sort(key=lambda cluster: (-cluster.size, cluster.label, str(cluster.member_item_ids[0])))
+    # Stable: clusters alike in both stay in the order of their first members.
+    clusters.sort(key=lambda cluster: (-cluster.size, cluster.label))
     rest = tuple(failure.item_id for index, failure in enumerate(failures) if index not in clustered)
     return Clustering(method, tuple(clusters), rest)
 

@@ -197,7 +197,7 @@ def diagnose(
     """
     both = passed_before.keys() & passed_after.keys()
     fixed = {item for item in both if not passed_before[item] and passed_after[item]}
-    broken = sorted((item for item in both if passed_before[item] and not passed_after[item]), key=str)
+    broken = [item for item in both if passed_before[item] and not passed_after[item]]
     places: list[int | None] = [
         nearest_cluster(failures_after[item], [dict(one) for one in centroids]) for item in broken
     ]

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.agents.config import apply_changes
 from spectral.domains.changesets.clusters import ClusterDraft, ClusterService
 from spectral.domains.evaluations.measurement import Measured
-from spectral.domains.samples.sample import Sample
+from spectral.domains.samples.sample import Sample, digest_of
 from spectral.domains.samples.service import SampleService
 from spectral.domains.scans.clustering import Clustering, Failure, cluster_failures, failure_text
 from spectral.domains.scans.comparison import diagnose as diagnose_changes
@@ -20,7 +20,7 @@ from spectral.domains.scans.comparison import objective_by_item, summarise
 from spectral.domains.scans.plan import Samples, assess
 from spectral.domains.scans.repository import NewEvent, ScanCandidateRepository
 from spectral.domains.scans.states import Phase
-from spectral.domains.scans.work import SPLITS, PhaseResult, ScanWork, digest_of
+from spectral.domains.scans.work import SPLITS, PhaseResult, ScanWork
 
 EXAMPLES_SHOWN = 5
 MISSING_WARNING = 0.05

@@ -40,7 +40,7 @@ class ScanIn(WireIn):
         max_length=MAXIMUM_CANDIDATES,
         description="For the strategy `template`: configurations of your own, each reachable by the search space.",
     )
-    budget: BudgetIn = BudgetIn()
+    budget: BudgetIn = Field(default_factory=BudgetIn)
     repeats: int = Field(
         default=1, ge=1, le=10, description="Executions of each item, for models that are not certain."
     )

@@ -86,7 +86,7 @@ class SearchContext:
         self.search_space = [
             SearchDimension(knob.pointer, knob.kind.value, knob.bounds.model_dump()) for knob in champion.search_space
         ]
-        self._items = {item.id: item for item in sorted(items, key=lambda item: str(item.id))}
+        self._items = {item.id: item for item in items}
         self.items = [
             ReflectItem(item.id, item.input, item.expected, item.group_key or str(item.id))
             for item in self._items.values()

@@ -1,7 +1,6 @@
 """A scan in progress: what its phases read, and the one way in which they write."""
 
 import hashlib
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from spectral.domains.evaluations.measurement import Measured, Measurement
 from spectral.domains.evaluations.objectives import ObjectiveSpec
 from spectral.domains.evaluations.scoring import RubricSpec
 from spectral.domains.evaluations.service import RubricService
-from spectral.domains.samples.sample import Sample
+from spectral.domains.samples.sample import Sample, digest_of
 from spectral.domains.samples.service import SampleService
 from spectral.domains.scans.errors import SamplesChangedError
 from spectral.domains.scans.models import Scan
@@ -188,10 +187,3 @@ class ScanWork:
     def derived_id(self, *names: object) -> UUID:
         """An id that is the same whenever this scan makes this thing."""
         return uuid5(self.scan.id, "/".join(map(str, names)))
-
-
-def digest_of(items: Sequence[Sample]) -> str:
-    """SHA-256 over ids, inputs and expected answers, in this order."""
-    rows = [[str(item.id), item.input, item.expected] for item in items]
-    text = json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()

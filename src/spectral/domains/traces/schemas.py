@@ -1,6 +1,5 @@
 """The wire shapes of traces."""
 
-from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -205,5 +204,5 @@ class IngestionStats(WireOut):
     rejected: dict[str, int]
     received_bytes: int
     spans_per_second: float
-    last_seen_at: Annotated[datetime, Timestamp] | None
+    last_seen_at: Timestamp | None
     queue_depth: int

@@ -8,6 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 from litestar.routes import HTTPRoute
+from pydantic_core import to_jsonable_python
 
 from spectral.platform.shared.problems import MEDIA_TYPE, Problem
 
@@ -85,7 +86,9 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
     """The document of this application, ready to be rendered; made once."""
     document: dict[str, Any] | None = app.state.get(DOCUMENT)
     if document is None:
-        document = _complete(app.openapi_schema.to_schema(), _handlers(app))
+        # A body's default may be a model; in the document it is plain JSON.
+        plain = to_jsonable_python(app.openapi_schema.to_schema(), by_alias=True)
+        document = _complete(plain, _handlers(app))
         app.state[DOCUMENT] = document
     return document
 

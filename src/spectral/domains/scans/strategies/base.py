@@ -88,7 +88,7 @@ class Context(Protocol):
 
     @property
     def items(self) -> Sequence[ReflectItem]:
-        """The reflect split, ordered by id."""
+        """The reflect split, in an order that depends on its content only."""
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -129,7 +129,10 @@ def seeded(*parts: object) -> random.Random:
 
 
 def split_groups(items: Sequence[ReflectItem], seed: int, share: float = 0.5) -> tuple[list[UUID], list[UUID]]:
-    """Two halves of the items, whole groups in one or the other: what is learnt from, and what it is judged by."""
+    """Two halves of the items, whole groups in one or the other: what is learnt from, and what it is judged by.
+
+    Each in the order of `items`.
+    """
     groups = sorted({item.group for item in items})
     seeded("split", seed).shuffle(groups)
     sizes: dict[str, int] = {}
@@ -141,10 +144,9 @@ def split_groups(items: Sequence[ReflectItem], seed: int, share: float = 0.5) ->
         if taken < share * len(items):
             first.add(group)
             taken += sizes[group]
-    ordered = sorted(items, key=lambda item: str(item.item_id))
     return (
-        [item.item_id for item in ordered if item.group in first],
-        [item.item_id for item in ordered if item.group not in first],
+        [item.item_id for item in items if item.group in first],
+        [item.item_id for item in items if item.group not in first],
     )
 
 

@@ -1,0 +1,94 @@
+"""The OpenAPI document is true: whatever is sent, the server answers as documented, and never with 500."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import hypothesis
+import pytest
+import schemathesis
+from litestar import Litestar
+from schemathesis.core.failures import Failure, FailureGroup
+
+from spectral.platform.db.session import Database
+from spectral.platform.docs.document import openapi_document
+from spectral.platform.shared.problems import MEDIA_TYPE
+from tests.fixtures.servers import ServerProcess
+from tests.fixtures.world import World, WorldBuilder
+
+CASES = 8
+# They end what the other requests need: the session, and what paths name.
+LAST = {"logout", "changePassword"}
+PROBLEM = {"type", "title", "status", "detail", "instance", "request_id"}
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.slow
+def test_every_operation_answers_as_documented(app: Litestar, start_server: Callable[..., ServerProcess]) -> None:
+    server = start_server(executes=False)
+    world = asyncio.run(_world(server))
+    document = copy.deepcopy(openapi_document(app))
+    for item in document["paths"].values():
+        for operation in item.values():
+            # Who may call has tests of its own; here the caller is always the owner.
+            operation.pop("security", None)
+    schema = schemathesis.openapi.from_dict(document)
+    faults: list[str] = []
+    tried = 0
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if operation.definition.raw["operationId"] not in LAST and operation.method.upper() != "DELETE":
+            _try(operation, server.url, world, faults)
+            tried += 1
+    assert tried > 50
+    assert not faults, f"{len(faults)} of them:\n" + "\n\n".join(faults)
+
+
+def _try(operation: Any, url: str, world: World, faults: list[str]) -> None:
+    """Send valid and invalid requests of one operation, with existing ids in its path; at most one fault is noted."""
+    negative = schemathesis.GenerationMode.NEGATIVE
+
+    @hypothesis.settings(
+        max_examples=CASES,
+        phases=[hypothesis.Phase.generate],
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(case=operation.as_strategy() | operation.as_strategy(generation_mode=negative))
+    def answers_as_documented(case: schemathesis.Case) -> None:
+        case.path_parameters.update({name: world.ids[name] for name in case.path_parameters if name in world.ids})
+        response = case.call(base_url=url, headers=world.headers)
+        said = f"{operation.label} answered {response.status_code} {response.text[:300]} to {case.as_curl_command()[:600]}"
+        assert response.status_code < 500, said
+        documented = operation.definition.raw["responses"]
+        assert str(response.status_code) in documented or operation.path.startswith("/otel/"), f"undocumented: {said}"
+        if response.status_code >= 400 and not operation.path.startswith("/otel/"):
+            assert response.headers["content-type"][0].startswith(MEDIA_TYPE), said
+            assert PROBLEM <= set(response.json()), said
+        else:
+            _validate(case, response, said)
+
+    try:
+        answers_as_documented()
+    except AssertionError as fault:
+        faults.append(str(fault).partition("\nassert ")[0])
+
+
+def _validate(case: schemathesis.Case, response: Any, said: str) -> None:
+    """The body has the shape that the document gives it."""
+    try:
+        case.validate_response(response, checks=[schemathesis.checks.response_schema_conformance])
+    except (Failure, FailureGroup) as failure:
+        raise AssertionError(f"{failure}: {said}") from failure
+
+
+async def _world(server: ServerProcess) -> World:
+    database = Database(server.settings.url)
+    async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+        world = await WorldBuilder(client, database, "fuzzed").build()
+    await database.close()
+    return world
