@@ -360,7 +360,7 @@ async def test_a_zombie_writes_nothing(lab: Lab) -> None:
     assert (await lab.call("GET", "/{scan_id}")).json()["status"] == "queued"
 
 
-async def test_changed_samples_end_the_scan(lab: Lab) -> None:
+async def test_changed_samples_end_the_scan(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     scan_id = await lab.start()
     execution = await lab.claim(scan_id)
     run = ScanRun(execution, ModelDoor([LocalProvider()]))
@@ -375,7 +375,7 @@ async def test_changed_samples_end_the_scan(lab: Lab) -> None:
         await finish(*arguments)
         raise StoppedError
 
-    run._finish_phase = once  # type: ignore[method-assign]
+    monkeypatch.setattr(run, "_finish_phase", once)
     with pytest.raises(StoppedError):
         await run._run_phases(scan)
     path = f"/{lab.ids['sample_set_id']}/items"

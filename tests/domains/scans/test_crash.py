@@ -134,7 +134,7 @@ def context() -> ForkServerContext:
 async def labs(client: httpx.AsyncClient, database: Database, tenant: Tenant) -> tuple[Lab, Lab]:
     twins = (Lab(client, database, tenant), Lab(client, database, await register_tenant(client, "twin")))
     for lab in twins:
-        await lab.prepare(300)
+        await lab.prepare()
     return twins
 
 
@@ -143,8 +143,7 @@ async def test_a_killed_scan_ends_like_an_undisturbed_one(
     context: ForkServerContext, labs: tuple[Lab, Lab], database: Database, settings: Settings
 ) -> None:
     undisturbed, killed = labs
-    body = {"budget": {"max_evaluations": 4000}}
-    reference = Progress(database, undisturbed.tenant, await undisturbed.start(**body))
+    reference = Progress(database, undisturbed.tenant, await undisturbed.start())
     worker = Worker(context, settings.url)
     assert await reference.until(10**9, 10**9) == "completed"
     worker.kill()
@@ -153,7 +152,7 @@ async def test_a_killed_scan_ends_like_an_undisturbed_one(
 
     seed = time.time_ns() % 10**6
     rng = random.Random(seed)  # noqa: S311 - where to kill
-    progress = Progress(database, killed.tenant, await killed.start(**body))
+    progress = Progress(database, killed.tenant, await killed.start())
     # Half of the points lie in what is executed, half in the phases that execute nothing.
     points = [(rng.randrange(1, results), 10**9) for _ in range(KILLS // 2)]
     points += [(10**9, rng.randrange(3, events)) for _ in range(KILLS // 2)]

@@ -1,13 +1,13 @@
 """The reference is complete, and its pages ask no other origin for anything."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
 from litestar import Litestar, get, post
 from litestar.di import Provide
-from pydantic import BaseModel
+from pydantic import BaseModel, PlainSerializer
 
 from spectral.platform.access.guards import requires
 from spectral.platform.access.scopes import Scope
@@ -36,6 +36,15 @@ async def list_things(limit: int = 20) -> list[Thing]:
 )
 async def change_thing(data: Thing) -> Thing:
     """The thing is changed."""
+    return data
+
+
+class Priced(BaseModel):
+    cost_usd: Annotated[int, PlainSerializer(str, return_type=str)]
+
+
+@post("/api/v1/prices", operation_id="set_price", opt={"public": True}, tags=["things"])
+async def set_price(data: Priced) -> Priced:
     return data
 
 
@@ -138,6 +147,16 @@ def test_who_may_call_stands_in_the_document(documented: Litestar) -> None:
     assert change["security"] == [{"bearer": []}, {"apiKey": []}]
     assert change["description"].startswith("The thing is changed.")
     assert paths["/api/v1/things"]["get"]["security"] == []
+
+
+def test_a_model_is_documented_as_it_is_written_and_read(documented: Litestar) -> None:
+    document = openapi_document(documented)
+    schemas = document["components"]["schemas"]
+    written = schemas["Priced-Output"]["properties"]["cost_usd"]
+    read = schemas["Priced-Input"]["properties"]["cost_usd"]
+    assert (written["type"], read["type"]) == ("string", "integer")
+    body = document["paths"]["/api/v1/prices"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["$ref"] == "#/components/schemas/Priced-Input"
 
 
 def test_an_idempotent_operation_takes_a_key(documented: Litestar) -> None:

@@ -100,7 +100,7 @@ class TraceRepository:
         """The spans of a trace in the order of their start."""
         statement = sa.select(SpanRecord).where(self._mine(SpanRecord), SpanRecord.trace_id == trace_id)
         # A sum, because SQLite would take the index by time, which holds the whole workspace, for its order.
-        key = cast("sa.ColumnElement[int]", SpanRecord.started_at + 0)
+        key = SpanRecord.started_at + 0
         return await self._list(statement, key, SpanRecord.span_id, page, cursor, descending=False)
 
     async def find_span(self, trace_id: bytes, span_id: bytes) -> SpanRecord | None:

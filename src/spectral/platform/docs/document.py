@@ -4,12 +4,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from litestar import Litestar, Router
+from litestar._openapi.datastructures import OpenAPIContext
+from litestar._openapi.path_item import create_path_item_for_route
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 from litestar.routes import HTTPRoute
 from pydantic_core import to_jsonable_python
 
+from spectral.platform.docs.schemas import PydanticModels, resolve_models
 from spectral.platform.shared.problems import MEDIA_TYPE, Problem
 
 DOCUMENT = "spectral.openapi_document"
@@ -104,11 +107,10 @@ def _handlers(app: Litestar) -> dict[tuple[str, str], HTTPRouteHandler]:
 
 
 def _complete(document: dict[str, Any], handlers: Mapping[tuple[str, str], HTTPRouteHandler]) -> dict[str, Any]:
-    components = document.setdefault("components", {})
-    schemas = components.setdefault("schemas", {})
+    components = document["components"]
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(problem.pop("$defs", {}))
-    schemas["Problem"] = problem
+    components["schemas"] |= problem.pop("$defs", {})
+    components["schemas"]["Problem"] = problem
     components["responses"] = {
         name: {
             "description": description,
@@ -154,6 +156,9 @@ def _problems_of(operation: dict[str, Any], path: str, method: str, *, is_public
     statuses = {400, 500, 503}
     if not is_public:
         statuses |= {401, 403}
+    elif "requestBody" in operation:
+        # Who is public and takes a body reads credentials from it.
+        statuses.add(401)
     if "{" in path:
         statuses.add(404)
     if "requestBody" in operation:

@@ -1,9 +1,12 @@
 """Strategies improve an agent on samples they never saw, are reproducible, and stay inside their budget."""
 
 from importlib.metadata import EntryPoint
+from uuid import uuid5
 
 import pytest
 
+from spectral.demo.dataset import demo_config, generate_tickets
+from spectral.domains.agents.config import ConfigDocument
 from spectral.domains.scans.strategies.base import (
     Candidate,
     Context,
@@ -23,7 +26,7 @@ from spectral.domains.scans.strategies.registry import (
 )
 from spectral.domains.scans.strategies.template import TemplateStrategy
 from tests.domains.scans.search_context import MemoryContext
-from tests.domains.scans.toy_tickets import EXAMPLES, TEXT, champion, tickets
+from tests.domains.scans.toy_tickets import EXAMPLES, SPACE, TEXT, champion, tickets
 
 UNSEEN = tickets(200, seed=99)
 
@@ -51,6 +54,23 @@ def test_few_shot_improves_unseen_items(seed: int) -> None:
     learn, _ = split_groups(ctx.items, ctx.seed)
     inputs = {input_text(item.input) for item in ctx.items if item.item_id in set(learn)}
     assert {input_text(one["input"]) for one in candidate.changes[EXAMPLES]} <= inputs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", [ReflectiveStrategy(), FewShotStrategy()], ids=lambda each: each.name)
+def test_the_demo_agent_gets_better_on_tickets_it_never_saw(strategy: ReflectiveStrategy | FewShotStrategy) -> None:
+    gains = []
+    for seed in (4, 5):
+        items = [
+            ReflectItem(uuid5(SPACE, f"{seed}-{number}"), {"ticket": ticket.text}, ticket.intent, ticket.session_id)
+            for number, ticket in enumerate(generate_tickets(seed, 1000))
+        ]
+        reflect, unseen = items[:480], items[480:]
+        ctx = MemoryContext(ConfigDocument.model_validate(demo_config()), reflect, seed=seed, evaluations=6000)
+        best = next(iter(strategy.run(ctx)))
+        gains.append(ctx.accuracy(best.changes, unseen) - ctx.accuracy({}, unseen))
+    assert min(gains) > 0.0, gains
+    assert sum(gains) / len(gains) > 0.03, gains
 
 
 @pytest.mark.parametrize("strategy", [ReflectiveStrategy(), FewShotStrategy()], ids=lambda each: each.name)

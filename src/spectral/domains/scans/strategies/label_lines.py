@@ -18,9 +18,8 @@ from spectral.domains.scans.strategies.base import seeded
 
 MAXIMUM_LABELS = 100
 MAXIMUM_LABEL_LENGTH = 64
-WORDS_PER_EDIT = 4
+WORDS_PER_EDIT = 8
 SUPPORT_MINIMUM = 2
-INFORMATIVE_FROM = 1.0
 MISLEADING_FROM = 1.5
 _SPREAD = 0.6
 """How much a proposal's own randomness may reorder words; without any, a rejected edit would be proposed for ever."""
@@ -123,6 +122,18 @@ class WordStatistics:
         return ratio / math.sqrt(sum(1 / each for each in cells))
 
 
+    def telling(self, word: str, label: str) -> float:
+        """How much more often the word occurs with `label` than with all others: the log of the ratio of its shares.
+
+        Half an item is added to the others' count. Unlike `weight` it does not shrink what is rare; that many failures
+        share a word is the proof that it matters.
+        """
+        inside = self.support(word, label) / self._items[label]
+        others = self._total - self._items[label]
+        outside = (self._anywhere[word] - self.support(word, label) + 0.5) / max(1, others)
+        return math.log(inside / outside)
+
+
 def read_label_lines(text: str, labels: Sequence[str]) -> dict[str, LabelLine]:
     """The first line of each label that has one, by label."""
     found: dict[str, LabelLine] = {}
@@ -179,19 +190,18 @@ def propose_edit(text: str, misread: Sequence[Misread], statistics: WordStatisti
         for word in sorted(set(words_of(failure.text))):
             if statistics.support(word, failure.expected) < SUPPORT_MINIMUM:
                 continue
-            against_rival = statistics.weight(word, failure.expected, rival)
-            weight = min(statistics.weight(word, failure.expected), against_rival)
-            if weight > INFORMATIVE_FROM:
-                _add_weight(gains, failure.expected, word, weight)
-            if rival is not None and against_rival > MISLEADING_FROM:
-                _add_weight(misleading, rival, word, against_rival)
+            telling = statistics.telling(word, failure.expected)
+            if telling > 0:
+                _add_weight(gains, failure.expected, word, telling)
+            if rival is not None and statistics.weight(word, failure.expected, rival) > MISLEADING_FROM:
+                _add_weight(misleading, rival, word, telling)
     for label in sorted(gains):
         held = set(words_of(lines[label].words)) | set(words_of(label.replace("_", " ")))
         ranked = _ranked(gains[label], held, generator)
         lines[label] = _with_words(lines[label], ranked[: generator.randint(1, WORDS_PER_EDIT)])
     for label in sorted(misleading):
         ranked = _ranked(misleading[label], set(), generator)
-        lines[label] = _with_counter(lines[label], ranked[: generator.randint(0, WORDS_PER_EDIT // 2)])
+        lines[label] = _with_counter(lines[label], ranked[: generator.randint(0, WORDS_PER_EDIT // 4)])
     return write_label_lines(text, lines)
 
 

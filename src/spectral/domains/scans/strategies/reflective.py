@@ -76,6 +76,7 @@ class _Search:
         self._iterations = 0
         self._last_accepted = 0
         self._attempts = 0
+        self._misread: list[Misread] | None = None
         self._statistics = WordStatistics(
             (input_text(self.by_id[one].input), str(self.by_id[one].expected)) for one in self.learn
         )
@@ -162,11 +163,22 @@ class _Search:
         self._attempts += 1
         proposed: dict[str, str] = {}
         for name in components_to_update:
-            misread = [record["misread"] for record in reflective_dataset.get(name, []) if record["misread"]]
+            shown = [record["misread"] for record in reflective_dataset.get(name, []) if record["misread"]]
+            # What the whole learning half gets wrong says more about a label than one minibatch of it does.
+            misread = [*self._misread_by_champion(), *shown]
             text = propose_edit(candidate[name], misread, self._statistics, seed=self.ctx.seed, attempt=self._attempts)
             if text != candidate[name]:
                 proposed[name] = text
         return proposed
+
+
+    def _misread_by_champion(self) -> list[Misread]:
+        """What the champion gets wrong on the learning half; measured already, so it costs nothing."""
+        if self._misread is None:
+            outcomes = self.evaluate(self.texts, self.learn)
+            wrong = [one for one in outcomes if not one.passed and not one.missing]
+            self._misread = [_misread(self.by_id[one.item_id], one) for one in wrong]
+        return self._misread
 
 
 class _Adapter:

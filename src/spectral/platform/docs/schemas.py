@@ -1,0 +1,62 @@
+"""Models are documented by Pydantic itself, so that what is documented is what is read and written.
+
+Litestar derives a schema from Python types alone: an amount, an int that becomes a decimal string, would be an integer.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from litestar._openapi.schema_generation import SchemaCreator
+from litestar.openapi.spec import Reference
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+Mode = Literal["validation", "serialization"]
+
+_PLACEHOLDER = "#/pydantic/"
+_COMPONENTS = "#/components/schemas/"
+
+
+class PydanticModels(OpenAPISchemaPlugin):
+    """Stands a placeholder in for every model; `resolve_models` replaces them once it is known who reads and writes."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, type[BaseModel]] = {}
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        return field_definition.is_subclass_of(BaseModel)
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Reference:
+        del schema_creator
+        model = field_definition.annotation
+        name = f"{model.__module__}.{model.__qualname__}"
+        self.models[name] = model
+        return Reference(ref=_PLACEHOLDER + name)
+
+
+def resolve_models(document: dict[str, Any], models: dict[str, type[BaseModel]]) -> None:
+    """Put the schemas of all models into the document's components, and references to them where they are used.
+
+    A model in a request body is documented as it is read, anywhere else as it is written.
+    """
+    places = list(_placeholders(document, "serialization"))
+    wanted = {(models[reference["$ref"].removeprefix(_PLACEHOLDER)], mode) for reference, mode in places}
+    ordered = sorted(wanted, key=lambda each: (each[0].__module__, each[0].__qualname__, each[1]))
+    references, definitions = models_json_schema(ordered, ref_template=_COMPONENTS + "{model}")
+    for reference, mode in places:
+        model = models[reference["$ref"].removeprefix(_PLACEHOLDER)]
+        reference["$ref"] = references[(model, mode)]["$ref"]
+    document["components"]["schemas"] |= definitions.get("$defs", {})
+
+
+def _placeholders(value: Any, mode: Mode) -> Iterator[tuple[dict[str, Any], Mode]]:
+    if isinstance(value, list):
+        for part in value:
+            yield from _placeholders(part, mode)
+    elif isinstance(value, dict):
+        if str(value.get("$ref", "")).startswith(_PLACEHOLDER):
+            yield value, mode
+        for name, part in value.items():
+            yield from _placeholders(part, "validation" if name == "requestBody" else mode)
