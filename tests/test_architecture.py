@@ -23,7 +23,6 @@ from spectral.settings import Settings
 from tests.fixtures.databases import make_settings
 from tests.fixtures.exemptions import (
     ACCOUNT,
-    AUTHENTICATES_ITSELF,
     NOT_A_WORKSPACES,
     OPEN_INDEXES,
     OPEN_POLICIES,
@@ -188,12 +187,8 @@ def wired(tmp_path_factory: pytest.TempPathFactory, create_app: Callable[[Settin
 def test_every_route_is_guarded_or_marked(wired: Litestar) -> None:
     wrong = []
     for operation in operations(wired):
-        guarded = bool(operation.handler.resolve_guards())
-        itself = bool(operation.handler.opt.get("authenticates_itself"))
-        if itself and operation.path not in AUTHENTICATES_ITSELF:
-            wrong.append(f"{operation}: authenticates itself without being listed")
-        if [guarded, operation.is_public, itself].count(True) != 1:
-            wrong.append(f"{operation}: needs exactly one of a guard, public and authenticates_itself")
+        if bool(operation.handler.resolve_guards()) == operation.is_public:
+            wrong.append(f"{operation}: needs a guard or the mark `public`, and not both")
     assert not wrong
 
 

@@ -4,12 +4,15 @@ import random
 from collections import Counter
 from uuid import UUID, uuid5
 
+import numpy as np
 import pytest
 
 from spectral.domains.scans.clustering import (
     ASSIGNMENT_MINIMUM,
+    UNCLUSTERED,
     Clustering,
     Failure,
+    _density,
     cluster_failures,
     failure_terms,
     failure_text,
@@ -144,3 +147,15 @@ def test_text_and_terms() -> None:
     assert failure_terms(failure)[:3] == ["expected:billing", "got:(none)", "dimension:label"]
     assert "timeout" in failure_terms(failure)
     assert isinstance(cluster_failures([failure], seed=1), Clustering)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_densities_inside_densities_are_clustered(seed: int) -> None:
+    # Two blobs of blobs, each a little denser than the last: the leaves of a deep tree.
+    generator = np.random.default_rng(seed)
+    centres = [(0.0, 0.0), (0.3, 0.0), (0.0, 0.4), (5.0, 5.0), (5.3, 5.0), (5.0, 5.5)]
+    space = np.vstack([generator.normal(centre, 0.02 + 0.02 * place, (12, 2)) for place, centre in enumerate(centres)])
+    labels = _density(space, 5)
+    assert labels.shape == (72,)
+    assert 2 <= len(set(labels.tolist()) - {UNCLUSTERED}) <= 6
+    assert not set(labels[:36].tolist()) & set(labels[36:].tolist()) - {UNCLUSTERED}

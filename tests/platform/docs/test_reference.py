@@ -56,7 +56,7 @@ async def push_things(data: Thing) -> Thing:
 @pytest.fixture(scope="module")
 def documented() -> Litestar:
     return Litestar(
-        [list_things, change_thing, push_things, *docs_routes()],
+        [list_things, change_thing, set_price, push_things, *docs_routes()],
         openapi_config=openapi_config("1.2.3"),
         logging_config=None,
     )

@@ -193,14 +193,28 @@ def _density(space: Floats, minimum: int) -> NDArray[np.int64]:
     if bool(np.all(np.linalg.norm(space - space[0], axis=1) < MERGE_DISTANCE)):
         # HDBSCAN cannot say "all of them are one": without a split there is no leaf.
         return np.zeros(len(space), dtype=np.int64)
-    model = HDBSCAN(
-        min_cluster_size=minimum,
-        cluster_selection_method="leaf",
-        # Identical texts are many; without a distance to merge within, ties between them become clusters.
-        cluster_selection_epsilon=MERGE_DISTANCE,
-        copy=True,
-    )
-    return np.asarray(model.fit(space).labels_, dtype=np.int64)
+    model = HDBSCAN(min_cluster_size=minimum, cluster_selection_method="leaf", copy=True)
+    return _merged(space, np.asarray(model.fit(space).labels_, dtype=np.int64))
+
+
+def _merged(space: Floats, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Clusters that lie within `MERGE_DISTANCE` of each other are one, and what lies there unclustered belongs to it.
+
+    Identical texts are many, and ties between them become clusters otherwise. Not `cluster_selection_epsilon`: that
+    path of scikit-learn 1.9 turns an array into a number, which NumPy 2.4 refuses.
+    """
+    merged = labels.copy()
+    for label in sorted(_members(labels)):
+        inside = merged == label
+        if not inside.any():
+            continue  # it has gone into an earlier one
+        near = np.linalg.norm(space - space[inside].mean(axis=0), axis=1) < MERGE_DISTANCE
+        for other in sorted(set(merged[near].tolist()) - {label, UNCLUSTERED}):
+            members = merged == other
+            if bool(np.all(near[members])):
+                merged[members] = label
+        merged[near & (merged == UNCLUSTERED)] = label
+    return merged
 
 
 def _members(labels: NDArray[np.int64]) -> dict[int, list[int]]:

@@ -15,9 +15,11 @@ from spectral.domains.scans.states import Phase
 from spectral.domains.scans.strategies.base import Candidate
 from spectral.domains.scans.strategies.registry import installed_strategies
 from spectral.domains.scans.work import PhaseResult, ScanWork
-from spectral.platform.llm.calls import ModelMessage, ModelRequest
+from spectral.platform.llm.calls import ModelMessage, ModelReply, ModelRequest
+from spectral.platform.llm.errors import ModelUnavailableError
 
 COMBINED = "combined"
+RETRY_PAUSES_S = (0.5, 2.0, 8.0)
 COST_CAUTION = 1.25
 """What later phases will cost is estimated from the champion's mean cost, times this."""
 
@@ -156,10 +158,9 @@ class _Search:
             answered = await questions.answered(work.scan.id, purpose, prompt_hash, ordinal)
         if answered is not None:
             return answered.answer
-        await work.execution.raise_if_cancelled()
         digest = hashlib.sha256(f"{work.scan.seed}\n{prompt_hash}\n{ordinal}".encode()).digest()
         seed = int.from_bytes(digest[:4], "big")
-        reply = await work.door.complete(ModelRequest(model, [ModelMessage("user", prompt)], {}, seed))
+        reply = await self._complete(ModelRequest(model, [ModelMessage("user", prompt)], {}, seed))
         async with work.writing() as session:
             repository = ScanQuestionRepository(session, work.access)
             repository.add(
@@ -180,3 +181,13 @@ class _Search:
             )
             await repository.flush()
         return reply.text
+
+    async def _complete(self, request: ModelRequest) -> ModelReply:
+        """An answer; a model that is away is asked again a few times. Raises ModelUnavailableError after that."""
+        for pause_s in RETRY_PAUSES_S:
+            await self._work.execution.raise_if_cancelled()
+            try:
+                return await self._work.door.complete(request)
+            except ModelUnavailableError:
+                await asyncio.sleep(pause_s)
+        return await self._work.door.complete(request)

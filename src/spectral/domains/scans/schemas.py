@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from spectral.domains.agents.config import ConfigDocument
 from spectral.domains.scans.plan import MAXIMUM_EVALUATIONS
@@ -130,7 +130,7 @@ class PhaseOut(WireOut):
     name: Phase
     started_at: Timestamp
     finished_at: Timestamp | None
-    result: dict[str, JsonValue] | None
+    result: dict[str, Any] | None
 
 
 class CandidateOut(WireOut):
@@ -140,8 +140,8 @@ class CandidateOut(WireOut):
     strategy: str
     rationale: str
     config_hash: str
-    changes: dict[str, JsonValue]
-    select: dict[str, JsonValue] | None
+    changes: dict[str, Any]
+    select: dict[str, Any] | None
 
 
 class ScanSummary(WireOut):
@@ -177,10 +177,10 @@ class ScanOut(ScanSummary):
     budget: BudgetOut
     plan: PlanOut
     progress: ProgressOut
-    failure: dict[str, JsonValue] | None
+    failure: dict[str, Any] | None
     phases: list[PhaseOut]
     candidates: list[CandidateOut]
-    results: dict[str, JsonValue] | None = Field(description="Null until the scan has completed.")
+    results: dict[str, Any] | None = Field(description="Null until the scan has completed.")
 
 
 class EventOut(WireOut):
@@ -189,7 +189,7 @@ class EventOut(WireOut):
     seq: int
     type: str
     phase: Phase | None
-    data: dict[str, JsonValue]
+    data: dict[str, Any]
     created_at: Timestamp
 
 

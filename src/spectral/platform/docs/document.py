@@ -89,21 +89,44 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
     """The document of this application, ready to be rendered; made once."""
     document: dict[str, Any] | None = app.state.get(DOCUMENT)
     if document is None:
-        # A body's default may be a model; in the document it is plain JSON.
-        plain = to_jsonable_python(app.openapi_schema.to_schema(), by_alias=True)
-        document = _complete(plain, _handlers(app))
+        config = app.openapi_config
+        if config is None:
+            message = "the application has no openapi_config"
+            raise ValueError(message)
+        document = _complete(_derived(app, config), _handlers(app))
         app.state[DOCUMENT] = document
     return document
 
 
+def _derived(app: Litestar, config: OpenAPIConfig) -> dict[str, Any]:
+    """What Litestar makes of the handlers, with models documented by Pydantic."""
+    models = PydanticModels()
+    context = OpenAPIContext(openapi_config=config, plugins=[models, *app.plugins.openapi])
+    openapi = config.to_openapi_schema()
+    openapi.paths = {route.path_format: create_path_item_for_route(context, route) for route in _documented_routes(app)}
+    openapi.components.schemas = context.schema_registry.generate_components_schemas()
+    # A parameter's default may be a model; in the document it is plain JSON.
+    document: dict[str, Any] = to_jsonable_python(openapi.to_schema(), by_alias=True)
+    document["components"].setdefault("schemas", {})
+    resolve_models(document, models.models)
+    return document
+
+
+def _documented_routes(app: Litestar) -> list[HTTPRoute]:
+    return [
+        route
+        for route in app.routes
+        if isinstance(route, HTTPRoute) and any(handler.resolve_include_in_schema() for handler in route.route_handlers)
+    ]
+
+
 def _handlers(app: Litestar) -> dict[tuple[str, str], HTTPRouteHandler]:
-    found = {}
-    for route in app.routes:
-        if isinstance(route, HTTPRoute):
-            for handler in route.route_handlers:
-                for method in handler.http_methods:
-                    found[(route.path_format, method.lower())] = handler
-    return found
+    return {
+        (route.path_format, method.lower()): handler
+        for route in _documented_routes(app)
+        for handler in route.route_handlers
+        for method in handler.http_methods
+    }
 
 
 def _complete(document: dict[str, Any], handlers: Mapping[tuple[str, str], HTTPRouteHandler]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from litestar._openapi.schema_generation import SchemaCreator
-from litestar.openapi.spec import Reference
+from litestar.openapi.spec import Schema
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 from pydantic import BaseModel
@@ -15,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 
 Mode = Literal["validation", "serialization"]
 
-_PLACEHOLDER = "#/pydantic/"
+_PLACEHOLDER = "pydantic:"
 _COMPONENTS = "#/components/schemas/"
 
 
@@ -28,12 +28,13 @@ class PydanticModels(OpenAPISchemaPlugin):
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
         return field_definition.is_subclass_of(BaseModel)
 
-    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Reference:
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Schema:
         del schema_creator
         model = field_definition.annotation
-        name = f"{model.__module__}.{model.__qualname__}"
+        name = ".".join(_name(model))
         self.models[name] = model
-        return Reference(ref=_PLACEHOLDER + name)
+        # Litestar wants to look every reference up in its own registry, so the placeholder is a title.
+        return Schema(title=_PLACEHOLDER + name)
 
 
 def resolve_models(document: dict[str, Any], models: dict[str, type[BaseModel]]) -> None:
@@ -41,13 +42,14 @@ def resolve_models(document: dict[str, Any], models: dict[str, type[BaseModel]])
 
     A model in a request body is documented as it is read, anywhere else as it is written.
     """
-    places = list(_placeholders(document, "serialization"))
-    wanted = {(models[reference["$ref"].removeprefix(_PLACEHOLDER)], mode) for reference, mode in places}
-    ordered = sorted(wanted, key=lambda each: (each[0].__module__, each[0].__qualname__, each[1]))
+    places = [
+        (schema, models[schema.pop("title").removeprefix(_PLACEHOLDER)], mode)
+        for schema, mode in list(_placeholders(document, "serialization"))
+    ]
+    ordered = sorted({(model, mode) for _, model, mode in places}, key=lambda each: (*_name(each[0]), each[1]))
     references, definitions = models_json_schema(ordered, ref_template=_COMPONENTS + "{model}")
-    for reference, mode in places:
-        model = models[reference["$ref"].removeprefix(_PLACEHOLDER)]
-        reference["$ref"] = references[(model, mode)]["$ref"]
+    for schema, model, mode in places:
+        schema.update(references[(model, mode)])
     document["components"]["schemas"] |= definitions.get("$defs", {})
 
 
@@ -56,7 +58,11 @@ def _placeholders(value: Any, mode: Mode) -> Iterator[tuple[dict[str, Any], Mode
         for part in value:
             yield from _placeholders(part, mode)
     elif isinstance(value, dict):
-        if str(value.get("$ref", "")).startswith(_PLACEHOLDER):
+        if str(value.get("title", "")).startswith(_PLACEHOLDER):
             yield value, mode
         for name, part in value.items():
             yield from _placeholders(part, "validation" if name == "requestBody" else mode)
+
+
+def _name(model: type[BaseModel]) -> tuple[str, str]:
+    return model.__module__, model.__qualname__

@@ -121,7 +121,6 @@ class WordStatistics:
         ratio = math.log(cells[0] / cells[1]) - math.log(cells[2] / cells[3])
         return ratio / math.sqrt(sum(1 / each for each in cells))
 
-
     def telling(self, word: str, label: str) -> float:
         """How much more often the word occurs with `label` than with all others: the log of the ratio of its shares.
 

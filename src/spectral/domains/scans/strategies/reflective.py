@@ -171,7 +171,6 @@ class _Search:
                 proposed[name] = text
         return proposed
 
-
     def _misread_by_champion(self) -> list[Misread]:
         """What the champion gets wrong on the learning half; measured already, so it costs nothing."""
         if self._misread is None:
