@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def machine() -> str:
 
 def print_table(figures: list[Figure], where: str) -> None:
     """One line per figure, with the machine above."""
-    console = Console()
+    # In a log there is no width to fit into.
+    console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(f"[bold]{machine()}[/bold]\n{where}")
     table = Table("Measured", "Result", "Unit", "Detail")
     table.columns[1].justify = "right"

@@ -185,10 +185,11 @@ def wired(tmp_path_factory: pytest.TempPathFactory, create_app: Callable[[Settin
 
 
 def test_every_route_is_guarded_or_marked(wired: Litestar) -> None:
-    wrong = []
-    for operation in operations(wired):
-        if bool(operation.handler.resolve_guards()) == operation.is_public:
-            wrong.append(f"{operation}: needs a guard or the mark `public`, and not both")
+    wrong = [
+        f"{operation}: needs a guard or the mark `public`, and not both"
+        for operation in operations(wired)
+        if bool(operation.handler.resolve_guards()) == operation.is_public
+    ]
     assert not wrong
 
 

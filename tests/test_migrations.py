@@ -109,7 +109,7 @@ def test_a_migration_killed_between_two_statements_starts_again(
             assert schema(settings) == complete, f"killed before statement {point} of {statements}"
 
 
-KILLS = {SQLITE: 6, POSTGRESQL: 3}
+KILLS = {SQLITE: 4, POSTGRESQL: 3}
 
 
 def count_statements(settings: Settings) -> int:

@@ -19,7 +19,7 @@ from spectral.platform.shared.problems import MEDIA_TYPE
 from tests.fixtures.servers import ServerProcess
 from tests.fixtures.world import World, WorldBuilder
 
-CASES = 8
+CASES = 5
 # They end what the other requests need: the session, and what paths name.
 LAST = {"logout", "changePassword"}
 PROBLEM = {"type", "title", "status", "detail", "instance", "request_id"}

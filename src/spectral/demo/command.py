@@ -70,8 +70,14 @@ def run_once(choice: Choice, console: Console) -> None:
             "SPECTRAL_ENGINE_EXECUTES": "true",
         }
         end_like_an_interrupt()
-        with DemoServer("127.0.0.1", free_port(), environment, Path(folder) / "server.log") as server:
-            run_against(server.url, choice, console)
+        log_path = Path(folder) / "server.log"
+        with DemoServer("127.0.0.1", free_port(), environment, log_path) as server:
+            try:
+                run_against(server.url, choice, console)
+            except StepFailedError:
+                # The log goes with the folder; what it says about the failure must not.
+                click.echo(errors_in(log_path), err=True)
+                raise
 
 
 def run_and_serve(choice: Choice, console: Console) -> None:
@@ -93,6 +99,12 @@ def run_and_serve(choice: Choice, console: Console) -> None:
             sys.exit(server.wait())
         except KeyboardInterrupt:
             console.print("\nStopping the server.")
+
+
+def errors_in(log_path: Path) -> str:
+    """The lines of a server's log that say what went wrong."""
+    lines = log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(line for line in lines if '"level": "error"' in line)
 
 
 def known_result(settings: Settings) -> dict[str, Any] | None:

@@ -88,7 +88,7 @@ class AuthenticationMiddleware:
         handler = scope["route_handler"]
         scope["user"] = None
         scope["auth"] = None
-        if not handler.opt.get("public") and not handler.opt.get("authenticates_itself"):
+        if not handler.opt.get("public"):
             headers = Headers.from_scope(scope)
             if credential := credential_of(headers):
                 target = target_of(headers, scope.get("path_params", {}).get("workspace_id"))
