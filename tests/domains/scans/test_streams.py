@@ -3,14 +3,16 @@
 import json
 import time
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
+from spectral.domains.scans import streams
 from spectral.platform.db.session import Database
 from tests.domains.scans.test_controller import Lab
 from tests.fixtures.servers import ServerProcess
-from tests.fixtures.tenants import register_tenant
+from tests.fixtures.tenants import Tenant, register_tenant
 
 
 @pytest.mark.slow
@@ -79,3 +81,27 @@ async def test_a_signed_out_reader_loses_the_stream(server: ServerProcess, datab
                         answer = await client.post("/api/v1/auth/logout", headers=lab.tenant.client_headers)
                         assert answer.is_success, answer.text
         assert "scan.completed" not in kinds
+
+
+async def test_a_quiet_stream_keeps_the_connection_alive_and_ends_with_the_right_to_read(
+    client: httpx.AsyncClient, database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "KEEPALIVE_S", 0.05)
+    monkeypatch.setattr(streams, "POLL_S", 0.01)
+    lab = Lab(client, database, tenant)
+    await lab.prepare()
+    scan_id = UUID(await lab.start())
+    asked: list[float] = []
+
+    async def still_allowed() -> bool:
+        asked.append(time.monotonic())
+        return False
+
+    started = time.monotonic()
+    stream = streams.stream_events(database, tenant.access, scan_id, after=0, still_allowed=still_allowed)
+    chunks = [chunk async for chunk in stream]
+    assert chunks[0] == b"retry: 1000\n\n"
+    assert chunks[1].startswith(b"id: 1\nevent: scan.created\ndata: {")
+    assert set(chunks[2:]) == {b": keepalive\n\n"}
+    assert len(asked) == 1
+    assert 1.0 <= asked[0] - started < 5.0

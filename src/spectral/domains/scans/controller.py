@@ -242,8 +242,8 @@ def preview_out(preview: Preview) -> PreviewOut:
 
 
 def plan_out(document: dict[str, Any]) -> PlanOut:
-    values = {name: document[name] for name in PlanOut.model_fields if name != "validate_"}
-    return PlanOut(**values, validate_=document["validate"])
+    values = {name: document[name] for name in PlanOut.model_fields if name != "validation"}
+    return PlanOut(**values, validation=document["validate"])
 
 
 def scan_out(view: ScanView) -> ScanOut:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from spectral.domains.agents.config import ConfigDocument
 from spectral.domains.scans.plan import MAXIMUM_EVALUATIONS
@@ -92,9 +92,7 @@ class PlanOut(WireOut):
     evaluate: int
     ablations: int
     diagnose: int
-    validate_: int = Field(serialization_alias="validate")
-
-    model_config = ConfigDict(from_attributes=True, frozen=True, serialize_by_alias=True)
+    validation: int
 
 
 class PreviewOut(WireOut):
