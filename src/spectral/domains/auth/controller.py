@@ -18,7 +18,7 @@ from spectral.domains.auth.schemas import (
     WorkspaceStandingOut,
 )
 from spectral.domains.auth.service import AuthService, Profile, SignedIn
-from spectral.domains.workspaces.service import effective_role, scopes_of
+from spectral.domains.workspaces.standing import effective_role, scopes_of
 from spectral.platform.access.authentication import Authenticator
 from spectral.platform.access.guards import people_only
 from spectral.platform.access.principal import Principal

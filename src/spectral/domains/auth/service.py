@@ -12,8 +12,8 @@ from spectral.domains.auth.errors import RefreshRefusedError, WrongCredentialsEr
 from spectral.domains.auth.models import RefreshToken, UserSession
 from spectral.domains.auth.passwords import Passwords
 from spectral.domains.auth.repository import SessionRepository
-from spectral.domains.workspaces.repository import Standing
 from spectral.domains.workspaces.service import WorkspaceService
+from spectral.domains.workspaces.standing import Standing
 from spectral.platform import audit
 from spectral.platform.access.authentication import Target
 from spectral.platform.access.principal import Principal, PrincipalKind

@@ -1,7 +1,6 @@
 """Queries over workspaces and their members."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,20 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.accounts.models import AccountMember
 from spectral.domains.workspaces.models import Workspace, WorkspaceMember
+from spectral.domains.workspaces.standing import Standing
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.base import Base
 from spectral.platform.db.constraints import translating
 from spectral.platform.shared.errors import SpectralError
 from spectral.platform.shared.pagination import Page
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a person is in the account of a workspace, and in the workspace itself."""
-
-    workspace: Workspace
-    account_role: str
-    workspace_role: str | None
 
 
 class WorkspaceDirectory:

@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.accounts.service import AccountService
 from spectral.domains.workspaces.errors import WorkspaceNameTakenError
 from spectral.domains.workspaces.models import Workspace
-from spectral.domains.workspaces.repository import Standing, WorkspaceDirectory
+from spectral.domains.workspaces.repository import WorkspaceDirectory
+from spectral.domains.workspaces.standing import Standing, scopes_of
 from spectral.platform import audit
 from spectral.platform.access.principal import Principal, WorkspaceAccess
-from spectral.platform.access.scopes import WORKSPACE_SCOPES, AccountRole, Scope, WorkspaceRole
+from spectral.platform.access.scopes import AccountRole
 from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.pagination import Page
 
@@ -97,21 +98,6 @@ class WorkspaceService:
             subject=f"workspace:{workspace.id}",
             detail=detail,
         )
-
-
-def scopes_of(standing: Standing) -> frozenset[Scope]:
-    """The scopes that a person's roles add up to in one workspace; an account's owner has them all."""
-    role = effective_role(standing)
-    return WORKSPACE_SCOPES[role] if role else frozenset()
-
-
-def effective_role(standing: Standing) -> WorkspaceRole | None:
-    """The workspace role that counts: an account's owner is an admin everywhere, operations staff nowhere."""
-    if standing.account_role == AccountRole.OWNER:
-        return WorkspaceRole.ADMIN
-    if standing.account_role == AccountRole.OPERATIONS or standing.workspace_role is None:
-        return None
-    return WorkspaceRole(standing.workspace_role)
 
 
 def _name_taken(name: str) -> WorkspaceNameTakenError:
