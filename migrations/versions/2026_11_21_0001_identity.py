@@ -47,9 +47,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["account_id"], ["account.id"], ondelete="CASCADE", name="fk_account_member_account_id"
         ),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["app_user.id"], ondelete="CASCADE", name="fk_account_member_user_id"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["app_user.id"], ondelete="CASCADE", name="fk_account_member_user_id"),
     )
     op.create_index("ix_account_member_user_id", "account_member", ["user_id"])
     op.create_table(
@@ -61,9 +59,7 @@ def upgrade() -> None:
         sa.Column("created_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_workspace"),
         sa.UniqueConstraint("account_id", "name", name="uq_workspace_account_id_name"),
-        sa.ForeignKeyConstraint(
-            ["account_id"], ["account.id"], ondelete="CASCADE", name="fk_workspace_account_id"
-        ),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="CASCADE", name="fk_workspace_account_id"),
     )
     op.create_table(
         "workspace_member",
@@ -75,9 +71,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspace.id"], ondelete="CASCADE", name="fk_workspace_member_workspace_id"
         ),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["app_user.id"], ondelete="CASCADE", name="fk_workspace_member_user_id"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["app_user.id"], ondelete="CASCADE", name="fk_workspace_member_user_id"),
     )
     op.create_index("ix_workspace_member_user_id", "workspace_member", ["user_id"])
     op.create_table(
@@ -96,9 +90,7 @@ def upgrade() -> None:
         sa.Column("last_used_at", MOMENT),
         sa.PrimaryKeyConstraint("workspace_id", "id", name="pk_api_key"),
         sa.UniqueConstraint("key_hash", name="uq_api_key_key_hash"),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"], ["workspace.id"], ondelete="CASCADE", name="fk_api_key_workspace_id"
-        ),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], ondelete="CASCADE", name="fk_api_key_workspace_id"),
     )
     op.create_table(
         "user_session",
@@ -108,9 +100,7 @@ def upgrade() -> None:
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("revoked_at", MOMENT),
         sa.PrimaryKeyConstraint("id", name="pk_user_session"),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["app_user.id"], ondelete="CASCADE", name="fk_user_session_user_id"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["app_user.id"], ondelete="CASCADE", name="fk_user_session_user_id"),
     )
     op.create_index("ix_user_session_user_id", "user_session", ["user_id"])
     op.create_table(
@@ -154,9 +144,7 @@ def upgrade() -> None:
         sa.Column("detail", Json, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_audit_entry"),
-        sa.ForeignKeyConstraint(
-            ["account_id"], ["account.id"], ondelete="CASCADE", name="fk_audit_entry_account_id"
-        ),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="CASCADE", name="fk_audit_entry_account_id"),
     )
     op.create_index("ix_audit_entry_account_id_created_at", "audit_entry", ["account_id", "created_at"])
     enable_row_security(op, "audit_entry", column="account_id")
