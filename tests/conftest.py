@@ -132,6 +132,17 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
     await database.close()
 
 
+@pytest.fixture
+async def identity(settings: Settings, database: Database) -> AsyncIterator[Database]:
+    """The same database as the role that may read credentials; on SQLite there is no other."""
+    if settings.identity_url == settings.url:
+        yield database
+        return
+    identity = Database(settings.identity_url, pool_size=2)
+    yield identity
+    await identity.close()
+
+
 # -------------------------------------------------------------------------------------------------------- application
 
 

@@ -14,6 +14,7 @@ PRODUCTION = {
     "secret_keys": SECRET,
     "public_url": "https://spectral.example",
     "database_url": "postgresql://app@db/spectral",
+    "authentication_database_url": "postgresql://auth@db/spectral",
 }
 
 
@@ -37,7 +38,7 @@ def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert "\n" not in str(wrong.value)
 
 
-@pytest.mark.parametrize("missing", ["secret_keys", "public_url", "database_url"])
+@pytest.mark.parametrize("missing", ["secret_keys", "public_url", "database_url", "authentication_database_url"])
 def test_production_refuses_to_start_without(missing: str, tmp_path: Path) -> None:
     values: dict[str, Any] = {name: value for name, value in PRODUCTION.items() if name != missing}
     with pytest.raises(SettingsError, match=f"SPECTRAL_{missing.upper()}"):

@@ -108,11 +108,19 @@ def provide_access(request: Request[Any, Any, Any]) -> WorkspaceAccess:
 def create_app(settings: Settings) -> Litestar:
     """The application. Opens nothing before its lifespan starts."""
     database = Database(settings.url, pool_size=settings.database_pool_size)
+    # On SQLite, and where no other role is named, both are the same; so is the one connection that writes.
+    identity = (
+        database
+        if settings.identity_url == settings.url
+        else Database(settings.identity_url, pool_size=settings.database_pool_size)
+    )
     signer = TokenSigner(settings.secrets, settings.token_issuer)
     peppers = Peppers.from_secrets(settings.secrets)
     lifetimes = Lifetimes(settings.access_token_lifetime_s, settings.refresh_token_lifetime_s)
-    auth = AuthService(database, signer, Passwords(settings.password_minimum), lifetimes)
-    authenticator = Authenticator([ApiKeyVerifier(database, peppers), AccessTokenVerifier(database, signer)])
+    auth = AuthService(identity, signer, Passwords(settings.password_minimum), lifetimes)
+    authenticator = Authenticator(
+        [ApiKeyVerifier(identity, peppers), AccessTokenVerifier(identity, signer, settings.step_up_lifetime_s)]
+    )
     engine = Engine(database, executes=settings.engine_executes)
     door = ModelDoor([LocalProvider()])
     engine.register(VALIDATION, validation_handler(door), max_per_workspace=settings.engine_jobs_per_workspace)
@@ -132,6 +140,7 @@ def create_app(settings: Settings) -> Litestar:
     values = {
         "settings": settings,
         "database": database,
+        "identity": identity,
         "signer": signer,
         "peppers": peppers,
         "auth": auth,
@@ -159,6 +168,8 @@ def create_app(settings: Settings) -> Litestar:
             await trace_ingestor.stop()
             await engine.stop()
             await database.close()
+            if identity is not database:
+                await identity.close()
 
     app = Litestar(
         route_handlers=[*CONTROLLERS, *docs_routes()],

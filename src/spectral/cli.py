@@ -138,7 +138,7 @@ def create_user(email: str, account: str, password: str) -> None:
     settings = settings_or_exit()
 
     async def create() -> None:
-        async with opened(settings) as database:
+        async with opened(settings.identity_url) as database:
             lifetimes = Lifetimes(settings.access_token_lifetime_s, settings.refresh_token_lifetime_s)
             signer = TokenSigner(settings.secrets, settings.token_issuer)
             auth = AuthService(database, signer, Passwords(settings.password_minimum), lifetimes)
@@ -155,7 +155,7 @@ def promote_operations(email: str) -> None:
     settings = settings_or_exit()
 
     async def promote() -> None:
-        async with opened(settings) as database, database.transaction() as session:
+        async with opened(settings.identity_url) as database, database.transaction() as session:
             promoted = await AccountService(session).promote_to_operations(email)
             click.echo(f"{promoted.email} is operations staff now.")
 
@@ -175,9 +175,9 @@ def create_key(workspace_id: UUID, name: str) -> None:
     settings = settings_or_exit()
 
     async def create() -> None:
-        async with opened(settings) as database:
-            async with database.transaction(read_only=True) as session:
-                account_id = await WorkspaceService(session).account_of(workspace_id)
+        async with opened(settings.identity_url) as identity, identity.transaction(read_only=True) as session:
+            account_id = await WorkspaceService(session).account_of(workspace_id)
+        async with opened(settings.url) as database:
             access = WorkspaceAccess.for_system(workspace_id, account_id, "command line")
             async with database.transaction(access) as session:
                 service = ApiKeyService(
@@ -217,10 +217,10 @@ class one_line_errors:  # noqa: N801 - reads as the statement it is
 
 
 class opened:  # noqa: N801 - reads as the statement it is
-    """The database of an installation, closed at the end of the block."""
+    """A database of an installation, closed at the end of the block."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._database = Database(settings.url, pool_size=2)
+    def __init__(self, url: str) -> None:
+        self._database = Database(url, pool_size=2)
 
     async def __aenter__(self) -> Database:
         return self._database

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SECRET_BYTES = 32
 MINIMUM_SECRET_CHARACTERS = 32
+ROLE_NAME = r"^[a-z_][a-z0-9_]{0,62}$"
 
 
 class Environment(StrEnum):
@@ -44,12 +45,17 @@ class Settings(BaseSettings):
     migration_database_url: str | None = None
     allow_sqlite_in_production: bool = False
     database_pool_size: int = Field(default=10, ge=1, le=200)
-    application_role: str = Field(default="spectral_app", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    application_role: str = Field(default="spectral_app", pattern=ROLE_NAME)
+    authentication_database_url: str | None = None
+    authentication_role: str = Field(default="spectral_auth", pattern=ROLE_NAME)
+    ingestion_database_url: str | None = None
+    ingestion_role: str = Field(default="spectral_ingest", pattern=ROLE_NAME)
 
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     token_issuer: str = "spectral"  # noqa: S105 - the `iss` claim
     access_token_lifetime_s: int = Field(default=15 * 60, ge=60, le=24 * 3600)
     refresh_token_lifetime_s: int = Field(default=30 * 24 * 3600, ge=3600)
+    step_up_lifetime_s: int = Field(default=15 * 60, ge=30, le=24 * 3600)
     api_key_lifetime_days: int = Field(default=90, ge=1, le=3650)
     password_minimum_characters: int | None = Field(default=None, ge=7, le=128)
 
@@ -81,7 +87,7 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return value
 
-    @field_validator("database_url", "migration_database_url")
+    @field_validator("database_url", "migration_database_url", "authentication_database_url", "ingestion_database_url")
     @classmethod
     def known_database(cls, value: str | None) -> str | None:
         if value is None:
@@ -107,6 +113,12 @@ class Settings(BaseSettings):
                     "or set SPECTRAL_ALLOW_SQLITE_IN_PRODUCTION=true"
                 )
                 raise ValueError(message)
+            if not self.uses_sqlite and self.authentication_database_url is None:
+                message = (
+                    "SPECTRAL_AUTHENTICATION_DATABASE_URL must be set in production: credentials are out of the "
+                    "application role's reach (`spectral database roles` makes the roles)"
+                )
+                raise ValueError(message)
         return self
 
     @property
@@ -118,6 +130,21 @@ class Settings(BaseSettings):
     def owner_url(self) -> str:
         """The database as the role that owns the tables; migrations run there."""
         return self.migration_database_url or self.url
+
+    @property
+    def identity_url(self) -> str:
+        """The database as the role that may read credentials; the application's own where there is no such role."""
+        return self.authentication_database_url or self.url
+
+    @property
+    def identity_role(self) -> str:
+        """The role behind `identity_url`."""
+        return self.authentication_role if self.authentication_database_url else self.application_role
+
+    @property
+    def ingestion_url(self) -> str:
+        """The database as the role that may only write spans; the application's own where there is no such role."""
+        return self.ingestion_database_url or self.url
 
     @property
     def uses_sqlite(self) -> bool:

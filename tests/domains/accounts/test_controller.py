@@ -52,9 +52,9 @@ async def test_bad_names_change_nothing(client: httpx.AsyncClient, tenant: Tenan
 
 
 async def test_operations_staff_leave_their_workspaces(
-    client: httpx.AsyncClient, tenant: Tenant, database: Database
+    client: httpx.AsyncClient, tenant: Tenant, identity: Database
 ) -> None:
-    async with database.transaction() as session:
+    async with identity.transaction() as session:
         await AccountService(session).promote_to_operations(tenant.email.upper())
     signed_in = await client.post("/api/v1/auth/login", json={"email": tenant.email, "password": tenant.password})
     headers = {"Authorization": f"Bearer {signed_in.json()['access_token']}"}

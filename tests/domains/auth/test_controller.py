@@ -193,10 +193,10 @@ async def test_tokens_that_are_not_ours_open_nothing(client: httpx.AsyncClient, 
 
 
 async def test_a_removed_session_is_out_within_a_second(
-    client: httpx.AsyncClient, tenant: Tenant, database: Database
+    client: httpx.AsyncClient, tenant: Tenant, identity: Database
 ) -> None:
     assert (await client.get(ME, headers=tenant.client_headers)).status_code == 200
-    async with database.transaction() as session:
+    async with identity.transaction() as session:
         await session.execute(text("DELETE FROM user_session"))
     await asyncio.sleep(1.1)
     assert (await client.get(ME, headers=tenant.client_headers)).status_code == 401

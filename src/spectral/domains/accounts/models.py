@@ -12,24 +12,34 @@ from spectral.platform.shared.ids import new_id
 
 
 class Account(Base):
-    """A customer: owns workspaces."""
+    """A customer: owns workspaces.
+
+    sso_provider: sessions that this identity provider did not open have no rights here.  deleting_at: since when it
+    is being deleted; it cannot be entered any more.
+    """
 
     __tablename__ = "account"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(sa.String(200))
     created_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)
+    sso_provider: Mapped[str | None] = mapped_column(sa.String(50))
+    deleting_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
 
 
 class User(Base):
-    """A person who can sign in. `email` is stored lower-cased; `password_hash` is Argon2id."""
+    """A person who can sign in. `email` is stored lower-cased. Holds no secret: the application's role may read it.
+
+    second_factor_at: since when signing in and sensitive actions take a second factor.
+    """
 
     __tablename__ = "app_user"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     email: Mapped[str] = mapped_column(sa.String(320), unique=True)
     name: Mapped[str | None] = mapped_column(sa.String(200))
-    password_hash: Mapped[str] = mapped_column(sa.String(200))
+    email_verified_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+    second_factor_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)
 
 
@@ -44,3 +54,13 @@ class AccountMember(Base):
     )
     role: Mapped[str] = mapped_column(sa.String(20))
     created_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)
+
+
+class UserCredential(Base):
+    """A person's password, Argon2id; people who only ever signed in elsewhere have none. Authentication role only."""
+
+    __tablename__ = "user_credential"
+
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("app_user.id", ondelete="CASCADE"), primary_key=True)
+    password_hash: Mapped[str] = mapped_column(sa.String(200))
+    changed_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)

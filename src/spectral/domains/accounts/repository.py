@@ -6,8 +6,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral.domains.accounts.models import Account, AccountMember, User
+from spectral.domains.accounts.models import Account, AccountMember, User, UserCredential
 from spectral.platform.db.constraints import translating
+from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import SpectralError
 from spectral.platform.shared.pagination import Page
 
@@ -26,6 +27,20 @@ class AccountRepository:
 
     async def user_by_email(self, email: str) -> User | None:
         return (await self.session.scalars(sa.select(User).where(User.email == email))).one_or_none()
+
+    async def password_hash(self, user_id: UUID) -> str | None:
+        """The Argon2id hash of a person's password; None when they have none."""
+        credential = await self.session.get(UserCredential, user_id)
+        return None if credential is None else credential.password_hash
+
+    async def set_password_hash(self, user_id: UUID, password_hash: str) -> None:
+        credential = await self.session.get(UserCredential, user_id)
+        if credential is None:
+            self.session.add(UserCredential(user_id=user_id, password_hash=password_hash))
+        else:
+            credential.password_hash = password_hash
+            credential.changed_at = utc_now()
+        await self.session.flush()
 
     async def add_user(self, user: User, email_taken: SpectralError) -> None:
         self.session.add(user)

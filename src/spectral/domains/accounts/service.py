@@ -33,11 +33,25 @@ class AccountService:
 
     async def open_account(self, name: str, email: str, password_hash: str) -> tuple[Account, User]:
         """A new account whose owner is a new person. Raises EmailTakenError."""
-        user = User(email=normalised_email(email), password_hash=password_hash)
-        await self._repository.add_user(user, EmailTakenError("Somebody is registered with this e-mail address"))
+        user = await self.add_user(email, password_hash)
         account = Account(name=name)
         await self._repository.add_account(account, AccountMember(user_id=user.id, role=AccountRole.OWNER))
         return account, user
+
+    async def add_user(self, email: str, password_hash: str | None) -> User:
+        """A new person, in no account yet; without a hash they sign in elsewhere. Raises EmailTakenError."""
+        user = User(email=normalised_email(email))
+        await self._repository.add_user(user, EmailTakenError("Somebody is registered with this e-mail address"))
+        if password_hash is not None:
+            await self._repository.set_password_hash(user.id, password_hash)
+        return user
+
+    async def password_hash(self, user_id: UUID) -> str | None:
+        """The Argon2id hash of a person's password; None when they have none."""
+        return await self._repository.password_hash(user_id)
+
+    async def set_password_hash(self, user_id: UUID, password_hash: str) -> None:
+        await self._repository.set_password_hash(user_id, password_hash)
 
     async def read_chosen_account(self, principal: Principal) -> Account:
         """The account that the request names, else the caller's only one. Raises AccountNotChosenError."""

@@ -18,7 +18,6 @@ from spectral.domains.auth.schemas import (
     WorkspaceStandingOut,
 )
 from spectral.domains.auth.service import AuthService, Profile, SignedIn
-from spectral.domains.workspaces.standing import effective_role, scopes_of
 from spectral.platform.access.authentication import Authenticator
 from spectral.platform.access.guards import people_only
 from spectral.platform.access.principal import Principal
@@ -48,10 +47,10 @@ def profile_out(profile: Profile) -> ProfileOut:
                 account_id=standing.workspace.account_id,
                 name=standing.workspace.name,
                 role=role,
-                scopes=sorted(scopes_of(standing)),
+                scopes=sorted(standing.roles.scopes),
             )
             for standing in profile.standings
-            if (role := effective_role(standing)) is not None
+            if (role := standing.roles.effective) is not None
         ],
     )
 

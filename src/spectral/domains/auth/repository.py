@@ -25,13 +25,6 @@ class SessionRepository:
         self.session.add(row)
         await self.session.flush()
 
-    async def live_session(self, session_id: UUID, user_id: UUID) -> UserSession | None:
-        """The session, unless it was revoked."""
-        statement = sa.select(UserSession).where(
-            UserSession.id == session_id, UserSession.user_id == user_id, UserSession.revoked_at.is_(None)
-        )
-        return (await self.session.scalars(statement)).one_or_none()
-
     async def token(self, token_hash: str) -> tuple[RefreshToken, UserSession] | None:
         """The refresh token with this hash and its session."""
         row = (

@@ -12,12 +12,12 @@ from spectral.domains.auth.errors import RefreshRefusedError, WrongCredentialsEr
 from spectral.domains.auth.models import RefreshToken, UserSession
 from spectral.domains.auth.passwords import Passwords
 from spectral.domains.auth.repository import SessionRepository
+from spectral.domains.auth.rights import read_rights
 from spectral.domains.workspaces.service import WorkspaceService
 from spectral.domains.workspaces.standing import Standing
 from spectral.platform import audit
 from spectral.platform.access.authentication import Target
-from spectral.platform.access.principal import Principal, PrincipalKind
-from spectral.platform.access.scopes import ACCOUNT_SCOPES, AccountRole
+from spectral.platform.access.principal import Principal
 from spectral.platform.db.session import Database, bind_account
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import NotAuthenticatedError
@@ -58,10 +58,13 @@ class Profile:
 
 
 class AuthService:
-    """Hashing happens with no transaction open; facts that must outlive a refusal commit before the error is raised."""
+    """Hashing happens with no transaction open; facts that must outlive a refusal commit before the error is raised.
 
-    def __init__(self, database: Database, signer: TokenSigner, passwords: Passwords, lifetimes: Lifetimes) -> None:
-        self._database = database
+    identity: the database as the authentication role.
+    """
+
+    def __init__(self, identity: Database, signer: TokenSigner, passwords: Passwords, lifetimes: Lifetimes) -> None:
+        self._identity = identity
         self._signer = signer
         self._passwords = passwords
         self._lifetimes = lifetimes
@@ -70,7 +73,7 @@ class AuthService:
         """An account, its owner and its first workspace. Raises WeakPasswordError, EmailTakenError."""
         self._passwords.require_strong(password, "/password")
         password_hash = await self._passwords.hash(password)
-        async with self._database.transaction() as session:
+        async with self._identity.transaction() as session:
             account, user = await AccountService(session).open_account(tenant_name, email, password_hash)
             await bind_account(session, account.id)
             workspace = await WorkspaceService(session).create_first_workspace(account.id, f"user:{user.id}")
@@ -86,14 +89,15 @@ class AuthService:
 
     async def log_in(self, email: str, password: str, user_agent: str | None) -> SignedIn:
         """Raises WrongCredentialsError, the same for a wrong password and an unknown address."""
-        async with self._database.transaction(read_only=True) as session:
+        async with self._identity.transaction(read_only=True) as session:
             user = await AccountService(session).find_user_by_email(email)
-        if not await self._passwords.verify(user.password_hash if user else None, password) or user is None:
+            known = await AccountService(session).password_hash(user.id) if user else None
+        if not await self._passwords.verify(known, password) or user is None or known is None:
             raise WrongCredentialsError
-        renewed = await self._passwords.hash(password) if self._passwords.outdated(user.password_hash) else None
-        async with self._database.transaction() as session:
+        renewed = await self._passwords.hash(password) if self._passwords.outdated(known) else None
+        async with self._identity.transaction() as session:
             if renewed is not None:
-                (await AccountService(session).read_user(user.id)).password_hash = renewed
+                await AccountService(session).set_password_hash(user.id, renewed)
             return await self._open_session(session, user.id, user_agent)
 
     async def refresh(self, refresh_token: str) -> SignedIn:
@@ -103,7 +107,7 @@ class AuthService:
         before RefreshRefusedError is raised.
         """
         now = utc_now()
-        async with self._database.transaction() as session:
+        async with self._identity.transaction() as session:
             repository = SessionRepository(session)
             found = await repository.token(token_hash(refresh_token))
             if found is not None:
@@ -117,7 +121,7 @@ class AuthService:
 
     async def log_out(self, session_id: UUID) -> int:
         """End the session of this access token; answers how many ended."""
-        async with self._database.transaction() as session:
+        async with self._identity.transaction() as session:
             await SessionRepository(session).revoke(session_id, utc_now())
         return 1
 
@@ -127,21 +131,21 @@ class AuthService:
         Raises WeakPasswordError, WrongCredentialsError.
         """
         self._passwords.require_strong(new, "/new_password")
-        async with self._database.transaction(read_only=True) as session:
-            user = await AccountService(session).read_user(user_id)
-        if not await self._passwords.verify(user.password_hash, current):
+        async with self._identity.transaction(read_only=True) as session:
+            known = await AccountService(session).password_hash(user_id)
+        if not await self._passwords.verify(known, current):
             raise WrongCredentialsError
         password_hash = await self._passwords.hash(new)
-        async with self._database.transaction() as session:
-            (await AccountService(session).read_user(user_id)).password_hash = password_hash
+        async with self._identity.transaction() as session:
+            await AccountService(session).set_password_hash(user_id, password_hash)
             return await SessionRepository(session).revoke_others(user_id, session_id, utc_now())
 
     async def read_profile(self, user_id: UUID) -> Profile:
-        async with self._database.transaction(read_only=True) as session:
+        async with self._identity.transaction(read_only=True) as session:
             return await self._profile(session, user_id)
 
     async def rename_user(self, user_id: UUID, name: str | None) -> Profile:
-        async with self._database.transaction() as session:
+        async with self._identity.transaction() as session:
             (await AccountService(session).read_user(user_id)).name = name
             await session.flush()
             return await self._profile(session, user_id)
@@ -200,9 +204,10 @@ class AuthService:
 class AccessTokenVerifier:
     """Recognises access tokens, for the platform's `CredentialVerifier`. Asked last: takes whatever no other knows."""
 
-    def __init__(self, database: Database, signer: TokenSigner) -> None:
-        self._database = database
+    def __init__(self, identity: Database, signer: TokenSigner, step_up_lifetime_s: int) -> None:
+        self._identity = identity
         self._signer = signer
+        self._step_up_lifetime = timedelta(seconds=step_up_lifetime_s)
 
     def recognises(self, credential: str) -> bool:
         return credential.count(".") == 2
@@ -214,27 +219,6 @@ class AccessTokenVerifier:
             user_id, session_id = UUID(claims["sub"]), UUID(claims["sid"])
         except (InvalidTokenError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise NotAuthenticatedError("The access token is not valid or has expired") from error
-        async with self._database.transaction(read_only=True) as session:
-            if await SessionRepository(session).live_session(session_id, user_id) is None:
-                raise NotAuthenticatedError("This session has ended; sign in again")
-            return await self._rights(session, user_id, session_id, target)
-
-    async def _rights(self, session: AsyncSession, user_id: UUID, session_id: UUID, target: Target) -> Principal:
-        workspace, account_role, account_id = None, None, None
-        if target.workspace_id is not None:
-            workspace, account_role = await WorkspaceService(session).access_of(user_id, target.workspace_id)
-            account_id = workspace.account_id if workspace else None
-        if account_id is None:
-            account_id, account_role = await self._account(session, user_id, target.account_id)
-        scopes = ACCOUNT_SCOPES[account_role] if account_role else frozenset()
-        return Principal(PrincipalKind.USER, session_id, account_id, user_id, scopes, workspace)
-
-    async def _account(
-        self, session: AsyncSession, user_id: UUID, wanted: UUID | None
-    ) -> tuple[UUID | None, AccountRole | None]:
-        memberships = await AccountService(session).memberships(user_id)
-        if wanted is not None:
-            memberships = [found for found in memberships if found.account.id == wanted]
-        if len(memberships) != 1:
-            return None, None
-        return memberships[0].account.id, memberships[0].role
+        return await read_rights(
+            self._identity, user_id, session_id, target, now=utc_now(), step_up_lifetime=self._step_up_lifetime
+        )

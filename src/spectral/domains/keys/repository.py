@@ -32,7 +32,7 @@ class KeyRing:
             await self.session.execute(
                 sa.select(ApiKey, Workspace.account_id)
                 .join(Workspace, Workspace.id == ApiKey.workspace_id)
-                .where(ApiKey.key_hash.in_(hashes))
+                .where(ApiKey.key_hash.in_(hashes), Workspace.deleting_at.is_(None))
             )
         ).one_or_none()
         return None if row is None else (row[0], row[1])

@@ -112,8 +112,8 @@ class ApiKeyService:
 class ApiKeyVerifier:
     """Recognises API keys, for the platform's `CredentialVerifier`."""
 
-    def __init__(self, database: Database, peppers: Peppers) -> None:
-        self._database = database
+    def __init__(self, identity: Database, peppers: Peppers) -> None:
+        self._identity = identity
         self._peppers = peppers
 
     def recognises(self, credential: str) -> bool:
@@ -123,14 +123,14 @@ class ApiKeyVerifier:
         """The key's workspace is the only one it may touch. Raises NotAuthenticatedError."""
         if not is_well_formed(credential):
             raise NotAuthenticatedError
-        async with self._database.transaction(read_only=True) as session:
+        async with self._identity.transaction(read_only=True) as session:
             found = await KeyRing(session).by_hash(self._peppers.hashes(credential))
         now = utc_now()
         if found is None or status_of(found[0], now) != "active":
             raise NotAuthenticatedError
         key, account_id = found
         if key.last_used_at is None or now - key.last_used_at >= LAST_USED_THROTTLE:
-            async with self._database.transaction() as session:
+            async with self._identity.transaction() as session:
                 await KeyRing(session).touch(key, now)
         access = WorkspaceAccess(
             key.workspace_id,

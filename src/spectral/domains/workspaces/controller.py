@@ -8,10 +8,11 @@ from litestar.di import Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.workspaces.schemas import WorkspaceIn, WorkspaceOut, WorkspacePatch
-from spectral.domains.workspaces.service import WorkspaceService
+from spectral.domains.workspaces.service import WorkspaceService, list_own_workspaces
 from spectral.platform.access.guards import people_only, requires
 from spectral.platform.access.principal import Principal, WorkspaceAccess
 from spectral.platform.access.scopes import Scope
+from spectral.platform.db.session import Database
 from spectral.platform.shared.pagination import Collection, Page
 
 PATH = "/api/v1/workspaces"
@@ -30,10 +31,10 @@ class WorkspaceController(Controller):
 
     @get(operation_id="listWorkspaces", summary="List the workspaces you may enter", guards=[people_only])
     async def list_workspaces(
-        self, service: WorkspaceService, request: Request[Principal, None, State], page: Page
+        self, identity: Database, request: Request[Principal, None, State], page: Page
     ) -> Collection[WorkspaceOut]:
         user_id = request.user.user_id or UUID(int=0)
-        standings, total = await service.list_workspaces(user_id, page)
+        standings, total = await list_own_workspaces(identity, user_id, page)
         return Collection.of([WorkspaceOut.model_validate(found.workspace) for found in standings], total, page)
 
     @post(

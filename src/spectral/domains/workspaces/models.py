@@ -12,7 +12,10 @@ from spectral.platform.shared.ids import new_id
 
 
 class Workspace(Base):
-    """The unit of tenancy: agents, traces, samples, scans and change sets belong to one."""
+    """The unit of tenancy: agents, traces, samples, scans and change sets belong to one.
+
+    deleting_at: since when it is being deleted; it cannot be entered any more.
+    """
 
     __tablename__ = "workspace"
     __table_args__ = (sa.UniqueConstraint("account_id", "name"),)
@@ -22,6 +25,7 @@ class Workspace(Base):
     name: Mapped[str] = mapped_column(sa.String(200))
     description: Mapped[str | None] = mapped_column(sa.String(2000))
     created_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)
+    deleting_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
 
 
 class WorkspaceMember(Base):
@@ -35,3 +39,20 @@ class WorkspaceMember(Base):
     )
     role: Mapped[str] = mapped_column(sa.String(20))
     created_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)
+
+
+class SupportGrant(Base):
+    """Operations staff may enter a customer's workspace for a while; the customer sees it and can end it."""
+
+    __tablename__ = "support_grant"
+    __table_args__ = (sa.Index(None, "workspace_id", "user_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id", ondelete="CASCADE"))
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspace.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("app_user.id", ondelete="CASCADE"))
+    role: Mapped[str] = mapped_column(sa.String(20))
+    reason: Mapped[str] = mapped_column(sa.String(500))
+    created_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)
+    expires_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.accounts.models import AccountMember
 from spectral.domains.workspaces.models import Workspace, WorkspaceMember
-from spectral.domains.workspaces.standing import Standing
+from spectral.domains.workspaces.standing import Roles, Standing
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.base import Base
 from spectral.platform.db.constraints import translating
@@ -22,11 +22,6 @@ class WorkspaceDirectory:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
-    async def standing(self, user_id: UUID, workspace_id: UUID) -> Standing | None:
-        """One indexed query; None when the person does not belong to the workspace's account."""
-        row = (await self.session.execute(_standings(user_id).where(Workspace.id == workspace_id))).one_or_none()
-        return None if row is None else Standing(row[0], row[1], row[2])
-
     async def standings(self, user_id: UUID, page: Page | None = None) -> tuple[Sequence[Standing], int]:
         """The workspaces that a person may enter, newest first."""
         statement = _standings(user_id).where(sa.or_(AccountMember.role == "owner", WorkspaceMember.role.is_not(None)))
@@ -35,7 +30,7 @@ class WorkspaceDirectory:
         if page is not None:
             statement = statement.limit(page.limit).offset(page.offset)
         rows = (await self.session.execute(statement)).all()
-        return [Standing(row[0], row[1], row[2]) for row in rows], total
+        return [Standing(row[0], Roles(row[1], row[2])) for row in rows], total
 
     async def account_of(self, workspace_id: UUID) -> UUID | None:
         """The account that owns a workspace."""
@@ -73,4 +68,5 @@ def _standings(user_id: UUID) -> sa.Select[tuple[Workspace, str, str]]:
             WorkspaceMember,
             sa.and_(WorkspaceMember.workspace_id == Workspace.id, WorkspaceMember.user_id == user_id),
         )
+        .where(Workspace.deleting_at.is_(None))
     )

@@ -10,10 +10,10 @@ from spectral.domains.accounts.service import AccountService
 from spectral.domains.workspaces.errors import WorkspaceNameTakenError
 from spectral.domains.workspaces.models import Workspace
 from spectral.domains.workspaces.repository import WorkspaceDirectory
-from spectral.domains.workspaces.standing import Standing, scopes_of
+from spectral.domains.workspaces.standing import Standing
 from spectral.platform import audit
 from spectral.platform.access.principal import Principal, WorkspaceAccess
-from spectral.platform.access.scopes import AccountRole
+from spectral.platform.db.session import Database
 from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.pagination import Page
 
@@ -63,18 +63,6 @@ class WorkspaceService:
         await self._directory.erase(access)
         self._session.expunge(workspace)
 
-    async def access_of(self, user_id: UUID, workspace_id: UUID) -> tuple[WorkspaceAccess | None, AccountRole | None]:
-        """What a person may do in a workspace, and what they are in its account; (None, None) for a stranger."""
-        standing = await self._directory.standing(user_id, workspace_id)
-        if standing is None:
-            return None, None
-        account_role = AccountRole(standing.account_role)
-        scopes = scopes_of(standing)
-        if not scopes:
-            return None, account_role
-        workspace = standing.workspace
-        return WorkspaceAccess(workspace.id, workspace.account_id, scopes, f"user:{user_id}"), account_role
-
     async def account_of(self, workspace_id: UUID) -> UUID:
         """The account that owns a workspace. Raises NotFoundError."""
         account_id = await self._directory.account_of(workspace_id)
@@ -98,6 +86,15 @@ class WorkspaceService:
             subject=f"workspace:{workspace.id}",
             detail=detail,
         )
+
+
+async def list_own_workspaces(identity: Database, user_id: UUID, page: Page) -> tuple[Sequence[Standing], int]:
+    """One page of the workspaces that a person may enter, newest first, in all their accounts.
+
+    identity: the database as the authentication role; a request's own transaction is bound to one account.
+    """
+    async with identity.transaction(read_only=True) as session:
+        return await WorkspaceService(session).list_workspaces(user_id, page)
 
 
 def _name_taken(name: str) -> WorkspaceNameTakenError:

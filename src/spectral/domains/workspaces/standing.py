@@ -7,24 +7,34 @@ from spectral.platform.access.scopes import WORKSPACE_SCOPES, AccountRole, Scope
 
 
 @dataclass(frozen=True, slots=True)
+class Roles:
+    """What a person is in the account of a workspace, in the workspace itself, and by a timed grant of support.
+
+    account: None for somebody of another account, who can have the grant only.
+    """
+
+    account: str | None
+    workspace: str | None
+    support: str | None = None
+
+    @property
+    def effective(self) -> WorkspaceRole | None:
+        """The workspace role that counts: an account's owner is an admin everywhere, support what the grant says."""
+        if self.account == AccountRole.OWNER:
+            return WorkspaceRole.ADMIN
+        if self.account == AccountRole.MEMBER and self.workspace is not None:
+            return WorkspaceRole(self.workspace)
+        return WorkspaceRole(self.support) if self.support else None
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """The scopes that the roles add up to in the workspace."""
+        return WORKSPACE_SCOPES[self.effective] if self.effective else frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
-    """What a person is in the account of a workspace, and in the workspace itself."""
+    """A workspace that a person may enter, and as what."""
 
     workspace: Workspace
-    account_role: str
-    workspace_role: str | None
-
-
-def scopes_of(standing: Standing) -> frozenset[Scope]:
-    """The scopes that a person's roles add up to in one workspace; an account's owner has them all."""
-    role = effective_role(standing)
-    return WORKSPACE_SCOPES[role] if role else frozenset()
-
-
-def effective_role(standing: Standing) -> WorkspaceRole | None:
-    """The workspace role that counts: an account's owner is an admin everywhere, operations staff nowhere."""
-    if standing.account_role == AccountRole.OWNER:
-        return WorkspaceRole.ADMIN
-    if standing.account_role == AccountRole.OPERATIONS or standing.workspace_role is None:
-        return None
-    return WorkspaceRole(standing.workspace_role)
+    roles: Roles

@@ -7,6 +7,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.types import Guard
 
 from spectral.platform.access.principal import Principal, PrincipalKind
+from spectral.platform.access.refusals import SsoRequiredError, StepUpRequiredError
 from spectral.platform.access.scopes import Scope
 from spectral.platform.shared.errors import ForbiddenError, MalformedRequestError, NotAuthenticatedError, NotFoundError
 
@@ -23,6 +24,19 @@ WORKSPACE_WIDE = frozenset(
     }
 )
 
+SENSITIVE = frozenset(
+    {
+        Scope.APPROVE_AGENTS,
+        Scope.ADMIN_WORKSPACE,
+        Scope.ADMIN_ACCOUNT,
+        Scope.ADMIN_OPERATIONS,
+        Scope.DELETE_OPERATIONS,
+    }
+)
+"""Whoever has a second factor must have shown it lately to change something under one of these."""
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
 
 def principal_of(connection: AnyConnection) -> Principal:
     """The caller. Raises NotAuthenticatedError when there is none."""
@@ -35,7 +49,8 @@ def principal_of(connection: AnyConnection) -> Principal:
 def requires(*any_of: Scope) -> Guard:
     """A guard that lets through callers who hold at least one of the scopes.
 
-    Anonymous is 401; a workspace that is not the caller's is 404; one's own without the scope is 403.
+    Anonymous is 401; a workspace that is not the caller's is 404; one's own without the scope is 403, and so is one's
+    own without the account's identity provider, or a sensitive change without a recent second factor.
     """
     wanted = frozenset(any_of)
 
@@ -43,6 +58,8 @@ def requires(*any_of: Scope) -> Guard:
     async def guard(connection: AnyConnection, handler: BaseRouteHandler) -> None:
         del handler
         principal = principal_of(connection)
+        if principal.sso_provider is not None:
+            raise SsoRequiredError(principal.sso_provider)
         if principal.workspace is None:
             named = connection.path_params.get("workspace_id") or connection.headers.get("x-workspace-id")
             if named is not None:
@@ -53,6 +70,8 @@ def requires(*any_of: Scope) -> Guard:
         if not principal.scopes & wanted:
             message = f"This needs the scope {' or '.join(sorted(wanted))}"
             raise ForbiddenError(message, required_scopes=sorted(wanted))
+        if principal.needs_step_up and wanted <= SENSITIVE and connection.scope.get("method") not in READING:
+            raise StepUpRequiredError
 
     guard.required_scopes = wanted  # type: ignore[attr-defined]
     return guard

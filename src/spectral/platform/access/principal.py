@@ -14,14 +14,18 @@ class PrincipalKind(StrEnum):
 
     USER = "user"
     API_KEY = "api_key"
+    SERVICE_ACCOUNT = "service_account"
+
+
+ACTOR_KINDS = {PrincipalKind.API_KEY: "key", PrincipalKind.SERVICE_ACCOUNT: "service_account"}
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceAccess:
     """The proof that this caller may touch one workspace; without it no tenant repository can be built.
 
-    Minted in two places only: from a `Principal` whose membership was read from the database, and by `for_system`
-    for engine work that such a principal started.
+    Minted in two places only: by a `CredentialVerifier` that has just read the caller's rights from the database, and
+    by `for_system` for engine work that such a caller started.
     """
 
     workspace_id: UUID
@@ -46,6 +50,8 @@ class Principal:
     """A caller whose credential has been verified and whose rights were read from the database for this request.
 
     `workspace` is the access to the workspace that the request names, or None when it names none or not one of theirs.
+    sso_provider: the account admits only sessions that this identity provider opened, and this one is not; it has no
+    rights there.  needs_step_up: the person has a second factor and has not shown it lately.
     """
 
     kind: PrincipalKind
@@ -54,6 +60,8 @@ class Principal:
     user_id: UUID | None = None
     account_scopes: frozenset[Scope] = field(default_factory=frozenset)
     workspace: WorkspaceAccess | None = None
+    sso_provider: str | None = None
+    needs_step_up: bool = False
 
     @property
     def scopes(self) -> frozenset[Scope]:
@@ -62,7 +70,9 @@ class Principal:
     @property
     def actor(self) -> str:
         """How the audit log names this caller."""
-        return f"user:{self.user_id}" if self.kind is PrincipalKind.USER else f"key:{self.credential_id}"
+        if self.kind is PrincipalKind.USER:
+            return f"user:{self.user_id}"
+        return f"{ACTOR_KINDS[self.kind]}:{self.credential_id}"
 
     def access_to(self, workspace_id: UUID | None) -> WorkspaceAccess:
         """The access to this workspace. Raises NotFoundError when it is not one of the caller's."""

@@ -14,13 +14,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
+from spectral.platform.db.roles import grant_roles
 from spectral.platform.engine.dbos_adapter import migrate_jobs
 from spectral.settings import Settings
 
 ADVISORY_LOCK = 7_311_926_448_217
 LOCK_TIMEOUT_MS = 10_000
-# What the application may only add to: nobody edits the past.
-APPEND_ONLY = ("audit_entry",)
 
 
 def migrations_folder() -> Path:
@@ -65,7 +64,7 @@ def migrate(settings: Settings, revision: str = "head") -> None:
                 connection.commit()
                 command.upgrade(alembic_config(connection), revision)
                 connection.commit()
-                _grant(connection, settings.application_role)
+                grant_roles(connection, settings)
     finally:
         engine.dispose()
 
@@ -127,22 +126,6 @@ def _without_foreign_keys(connection: sa.Connection, work: Callable[[], None]) -
     if broken:
         message = f"rows without their parent after the migration: {broken[:5]}"
         raise CommandError(message)
-
-
-def _grant(connection: sa.Connection, role: str) -> None:
-    exists = connection.execute(sa.text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}).scalar()
-    owner = connection.execute(sa.text("SELECT current_user")).scalar_one()
-    if exists and owner != role:
-        quoted = connection.dialect.identifier_preparer.quote(role)
-        for statement in (
-            f"GRANT USAGE ON SCHEMA public TO {quoted}",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted}",
-            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quoted}",
-            f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {quoted}",
-            *(f"REVOKE UPDATE, DELETE ON {table} FROM {quoted}" for table in APPEND_ONLY),
-        ):
-            connection.exec_driver_sql(statement)
-        connection.commit()
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Transactions: how they are opened on SQLite and PostgreSQL, and what runs after their commit."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -62,6 +63,7 @@ class Database:
                 connect_args={"server_settings": {"idle_in_transaction_session_timeout": IDLE_TRANSACTION_LIMIT_MS}},
             )
             self.reader = self.writer
+        self._single = self.reader if self.is_sqlite else self.reader.execution_options(isolation_level="AUTOCOMMIT")
         self._write = async_sessionmaker(self.writer, expire_on_commit=False, autoflush=False)
         self._read = async_sessionmaker(self.reader, expire_on_commit=False, autoflush=False)
 
@@ -89,6 +91,14 @@ class Database:
             yield session
             await session.commit()
             await run_after_commit(session)
+
+    async def look_up(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        """The rows of one SELECT on a connection of its own, with no transaction around it: one round trip.
+
+        Bound to no workspace and no account, so it is for the authentication role.
+        """
+        async with self._single.connect() as connection:
+            return (await connection.execute(statement)).all()
 
     async def close(self) -> None:
         """Close every connection."""
