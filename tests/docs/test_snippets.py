@@ -81,23 +81,28 @@ def test_shell_blocks_run(page: Path, start_server: Callable[..., ServerProcess]
 def test_the_page_on_self_hosting_sets_up_a_postgresql(
     postgres_template: PostgresTemplate, database_kind: str, tmp_path: Path
 ) -> None:
-    """Its statements make the roles and the database, its variables a production that migrates them."""
+    """Its command makes the roles and the database; with its variables they are those of a production."""
     page = ROOT / "docs" / "self-hosting.md"
-    own = f"guide_{os.getpid()}"
-    (statements,), (variables,) = blocks(page, "sql"), blocks(page, "env")
-    for name in ("spectral_owner", "spectral_app"):
-        statements = statements.replace(name, f"{own}_{name}")
-        variables = variables.replace(name, f"{own}_{name}")
-    statements = statements.replace("DATABASE spectral ", f"DATABASE {own} ")
-    address = re.sub(r"^\w+://[^@]*@([^/]+)/.*$", r"\1", postgres_template.admin_url)
-    variables = variables.replace("127.0.0.1:5432/spectral", f"{address}/{own}")
-    environment = dict(line.split("=", 1) for line in variables.splitlines() if line)
-    environment |= {"SPECTRAL_DATA_DIR": str(tmp_path), "SPECTRAL_APPLICATION_ROLE": f"{own}_spectral_app"}
+    (command,) = re.findall(r"^    spectral (database roles .+)$", page.read_text(), re.MULTILINE)
+    (variables,) = blocks(page, "env")
+    own = f"{postgres_template.prefix}_guide"
+    kinds = ("owner", "application", "authentication", "ingestion")
+    names = {kind: f"{own}_{kind}" for kind in kinds}
+    admin = "postgresql://postgres@127.0.0.1:5432/postgres"
+    assert admin in command
+    arguments = command.replace(admin, postgres_template.admin_url).split()
+    arguments += [part for kind, name in names.items() for part in (f"--{kind}", name)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPECTRAL_")}
+    environment |= dict(line.split("=", 1) for line in variables.splitlines())
+    environment |= {"SPECTRAL_DATA_DIR": str(tmp_path)}
+    environment |= {f"SPECTRAL_{kind.upper()}_ROLE": names[kind] for kind in kinds[1:]}
+    spectral = str(Path(sys.executable).with_name("spectral"))
     try:
-        for statement in filter(str.strip, statements.split(";")):
-            postgres_template.admin.execute(statement.encode())
-        command = [str(Path(sys.executable).with_name("spectral")), "migrate"]
-        subprocess.run(command, env=os.environ | environment, cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(
+            [spectral, *arguments, "--database", own], env=environment, cwd=tmp_path, check=True, capture_output=True
+        )
+        environment |= dict(line.split("=", 1) for line in (tmp_path / "roles.env").read_text().splitlines())
+        subprocess.run([spectral, "migrate"], env=environment, cwd=tmp_path, check=True, capture_output=True)
         engine = owner_engine(environment["SPECTRAL_MIGRATION_DATABASE_URL"])
         with engine.connect() as connection:
             assert current_revision(connection) == head_revision()
@@ -105,9 +110,11 @@ def test_the_page_on_self_hosting_sets_up_a_postgresql(
         with psycopg.connect(environment["SPECTRAL_DATABASE_URL"].replace("+asyncpg", "")) as application:
             assert application.execute("SELECT count(*) FROM agent").fetchone() == (0,)
     finally:
-        postgres_template.admin.execute(f"DROP DATABASE IF EXISTS {own} WITH (FORCE)".encode())
-        for role in ("spectral_app", "spectral_owner"):
-            postgres_template.admin.execute(f"DROP ROLE IF EXISTS {own}_{role}".encode())
+        postgres_template._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", own)
+        for name in names.values():
+            if postgres_template.admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone():
+                postgres_template._execute("DROP OWNED BY {}", name)
+                postgres_template._execute("DROP ROLE {}", name)
 
 
 def test_the_example_environment_names_real_settings_and_their_defaults(tmp_path: Path) -> None:

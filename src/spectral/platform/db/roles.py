@@ -11,10 +11,27 @@ from spectral.settings import Settings
 APPEND_ONLY = ("audit_entry",)
 """What may only be added to: nobody edits the past."""
 
-CREDENTIALS = ("user_credential", "user_session", "refresh_token")
+CREDENTIALS = (
+    "user_credential",
+    "user_session",
+    "refresh_token",
+    "rate_window",
+    "external_identity",
+    "sign_in_attempt",
+)
 """Only the authentication role reads and writes these."""
 
-IDENTITY = ("account", "app_user", "account_member", "workspace", "workspace_member", "support_grant", "api_key")
+IDENTITY = (
+    "account",
+    "app_user",
+    "account_member",
+    "workspace",
+    "workspace_member",
+    "support_grant",
+    "invite",
+    "api_key",
+    "service_account",
+)
 """The authentication role reads and writes all rows of these, the application's its own account's."""
 
 READ_ONLY_FOR_APPLICATION = ("app_user",)
@@ -23,8 +40,16 @@ READ_ONLY_FOR_APPLICATION = ("app_user",)
 CROSS_ACCOUNT = ("audit_entry",)
 """Tables of accounts that the authentication role may read and add to across accounts."""
 
-INGESTION = ()
-"""Filled in with the tables of traces."""
+INGESTION: dict[str, str] = {
+    "span": "SELECT, INSERT, DELETE",
+    "span_chunk": "SELECT, INSERT",
+    "trace": "SELECT, INSERT, UPDATE",
+    "trace_ingestion": "SELECT, INSERT, UPDATE",
+    "usage_hourly": "SELECT, INSERT, UPDATE, DELETE",
+}
+"""What the ingestion role may do, bound by the same policies as the application's; it reads nothing else at all."""
+
+PARTITION_FUNCTION = "spectral_make_span_partitions(date, date)"
 
 
 def grant_roles(connection: sa.Connection, settings: Settings) -> None:
@@ -38,6 +63,10 @@ def grant_roles(connection: sa.Connection, settings: Settings) -> None:
         connection.exec_driver_sql(statement)
     for statement in _identity_grants(connection, application, identity):
         connection.exec_driver_sql(statement)
+    ingestion = settings.ingestion_role
+    if ingestion not in {owner, application, identity} and _exists(connection, ingestion):
+        for statement in _ingestion_grants(connection, ingestion):
+            connection.exec_driver_sql(statement)
     connection.commit()
 
 
@@ -47,6 +76,8 @@ def _application_grants(connection: sa.Connection, role: str) -> list[str]:
         f"GRANT USAGE ON SCHEMA public TO {quoted}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quoted}",
+        f"REVOKE ALL ON FUNCTION {PARTITION_FUNCTION} FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {PARTITION_FUNCTION} TO {quoted}",
         f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {quoted}",
         *(f"REVOKE UPDATE, DELETE ON {table} FROM {quoted}" for table in APPEND_ONLY),
     ]
@@ -71,6 +102,16 @@ def _identity_grants(connection: sa.Connection, application: str, identity: str)
             statements.append(f'DROP POLICY IF EXISTS "{name}" ON "{table}"')
             statements.append(f'CREATE POLICY "{name}" ON "{table}" TO {quoted} USING (true) WITH CHECK (true)')
     return statements
+
+
+def _ingestion_grants(connection: sa.Connection, ingestion: str) -> list[str]:
+    quoted = _quoted(connection, ingestion)
+    return [
+        f"GRANT USAGE ON SCHEMA public TO {quoted}",
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {quoted}",
+        *(f"GRANT {rights} ON {table} TO {quoted}" for table, rights in INGESTION.items()),
+        f"GRANT EXECUTE ON FUNCTION {PARTITION_FUNCTION} TO {quoted}",
+    ]
 
 
 def _has_policy(connection: sa.Connection, table: str, name: str, role: str) -> bool:
