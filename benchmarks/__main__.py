@@ -5,6 +5,7 @@ import asyncio
 
 from benchmarks.api import measure_api
 from benchmarks.figures import Figure, print_table
+from benchmarks.identity import measure_identity
 from benchmarks.ingest import measure_ingestion
 from benchmarks.server import BenchServer, running_server
 
@@ -23,7 +24,11 @@ def main() -> None:
 
 async def measure(server: BenchServer, seconds: float) -> list[Figure]:
     """Every figure, one benchmark after the other."""
-    return [*await measure_api(server, seconds), *await measure_ingestion(server)]
+    return [
+        *await measure_api(server, seconds),
+        *await measure_identity(server, seconds),
+        *await measure_ingestion(server),
+    ]
 
 
 if __name__ == "__main__":

@@ -27,18 +27,23 @@ async def measure_api(server: BenchServer, seconds: float) -> list[Figure]:
 
 
 async def _measure(server: BenchServer, name: str, path: str, headers: dict[str, str], seconds: float) -> Figure:
-    lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", *(f"{key}: {headers[key]}" for key in headers)]
-    request = "\r\n".join([*lines, "", ""]).encode()
-    one = await _load(server.port, request, 1, WARM_UP_S)
-    many = await _load(server.port, request, CONNECTIONS, seconds)
+    request = request_bytes(server.port, path, headers)
+    one = await load(server.port, request, 1, WARM_UP_S)
+    many = await load(server.port, request, CONNECTIONS, seconds)
     detail = (
-        f"p50 {_percentile(many, 50):.1f} ms, p99 {_percentile(many, 99):.1f} ms over {CONNECTIONS} connections; "
-        f"alone p50 {_percentile(one, 50):.1f} ms, p99 {_percentile(one, 99):.1f} ms"
+        f"p50 {percentile(many, 50):.1f} ms, p99 {percentile(many, 99):.1f} ms over {CONNECTIONS} connections; "
+        f"alone p50 {percentile(one, 50):.1f} ms, p99 {percentile(one, 99):.1f} ms"
     )
     return Figure(name, len(many) / seconds, "requests/s", detail)
 
 
-async def _load(port: int, request: bytes, connections: int, seconds: float) -> list[float]:
+def request_bytes(port: int, path: str, headers: dict[str, str]) -> bytes:
+    """A GET as it goes over the wire."""
+    lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *(f"{key}: {headers[key]}" for key in headers)]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+async def load(port: int, request: bytes, connections: int, seconds: float) -> list[float]:
     """The duration of every request in milliseconds."""
     end = time.perf_counter() + seconds
     durations = await asyncio.gather(*(_connection(port, request, end) for _ in range(connections)))
@@ -69,6 +74,7 @@ def _content_length(head: bytes) -> int:
     return int(lower[start : lower.index(b"\r\n", start)])
 
 
-def _percentile(durations: Sequence[float], percent: float) -> float:
+def percentile(durations: Sequence[float], percent: float) -> float:
+    """The duration that so many percent of them do not exceed."""
     ordered = sorted(durations)
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]

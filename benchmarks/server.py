@@ -38,7 +38,7 @@ class BenchServer:
 
 @contextmanager
 def running_server() -> Iterator[BenchServer]:
-    """Started with default settings on an empty data folder; stopped, and the folder removed, at the end."""
+    """Started without limits, else with default settings, on an empty data folder; stopped and removed at the end."""
     with tempfile.TemporaryDirectory(prefix="spectral-bench-") as folder:
         data_dir = Path(folder)
         port = _free_port()
@@ -48,6 +48,12 @@ def running_server() -> Iterator[BenchServer]:
             "SPECTRAL_HOST": "127.0.0.1",
             "SPECTRAL_PORT": str(port),
             "SPECTRAL_LOG_LEVEL": "WARNING",
+            # What is measured is how fast the server is, not how soon it refuses.
+            "SPECTRAL_RATE_LIMIT_PER_CREDENTIAL": "0",
+            "SPECTRAL_RATE_LIMIT_PER_WORKSPACE": "0",
+            "SPECTRAL_RATE_LIMIT_PER_ADDRESS": "0",
+            "SPECTRAL_SIGN_IN_FAILURES_PER_ACCOUNT": "100000",
+            "SPECTRAL_SIGN_IN_FAILURES_PER_ADDRESS": "100000",
         }
         with (data_dir / "server.log").open("ab") as log:
             process = subprocess.Popen(
