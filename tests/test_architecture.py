@@ -198,6 +198,25 @@ def test_only_the_documented_routes_are_public(wired: Litestar) -> None:
     assert public <= PUBLIC, f"public without being documented so: {sorted(public - PUBLIC)}"
 
 
+# Answer 200 and start or create something all the same.
+STARTING = {"importSamples", "invokeAgent"}
+
+
+def test_a_repeated_post_creates_nothing_twice(wired: Litestar) -> None:
+    """Whoever creates or starts something takes an `Idempotency-Key`, or refuses it to keep no secret."""
+    wrong = []
+    for operation in operations(wired):
+        opt = operation.handler.opt
+        marks = [mark for mark in ("idempotent", "secret_answer") if opt.get(mark)]
+        creates = operation.handler.status_code in {201, 202} or operation.name in STARTING
+        if operation.method == "POST" and creates and len(marks) != 1:
+            wrong.append(f"{operation} ({operation.name}): needs exactly one of idempotent, secret_answer: {marks}")
+        if operation.method != "POST" and marks:
+            wrong.append(f"{operation}: only POSTs take a key")
+    assert not wrong, "\n".join(wrong)
+    assert {operation.name for operation in operations(wired)} >= STARTING
+
+
 def test_no_other_kind_of_route_escapes_the_guards(wired: Litestar) -> None:
     unguarded = [
         route.path

@@ -157,7 +157,9 @@ async def try_as_stranger(sweep: Sweep, operation: Operation) -> None:
     """Somebody else's credentials with our ids: all of them, then one at a time among their own."""
     ours, theirs = sweep.ours, sweep.theirs
     example = EXAMPLES[operation.name]
-    for what, ids, statuses in foreign_requests(example, operation.path, ours.ids, theirs.ids):
+    for what, ids, refused in foreign_requests(example, operation.path, ours.ids, theirs.ids):
+        # Staff's routes refuse whoever is not staff before they look at what is named.
+        statuses = (403,) if operation.is_for_staff else refused
         for credential, headers in (("a stranger", theirs.headers), ("a stranger's key", theirs.tenant.key_headers)):
             if credential != "a stranger" and not (operation.scopes and operation.admits(set(theirs.keys))):
                 continue

@@ -37,6 +37,7 @@ def upgrade() -> None:
         table.add_column(sa.Column("email_verified_at", MOMENT))
         table.add_column(sa.Column("second_factor_at", MOMENT))
     op.add_column("account", sa.Column("sso_provider", sa.String(50)))
+    op.add_column("account", sa.Column("second_factor_required_at", MOMENT))
     op.add_column("account", sa.Column("deleting_at", MOMENT))
     op.add_column("workspace", sa.Column("deleting_at", MOMENT))
     op.add_column("user_session", sa.Column("address", sa.String(45)))
@@ -76,6 +77,7 @@ def downgrade() -> None:
         op.drop_column("user_session", column)
     op.drop_column("workspace", "deleting_at")
     op.drop_column("account", "deleting_at")
+    op.drop_column("account", "second_factor_required_at")
     op.drop_column("account", "sso_provider")
     op.add_column("app_user", sa.Column("password_hash", sa.String(200)))
     op.execute(

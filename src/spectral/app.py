@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 from litestar import Litestar, Request
@@ -14,14 +15,32 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral import __version__
 from spectral.domains.accounts.controller import AccountController
+from spectral.domains.accounts.members_controller import AccountMemberController
 from spectral.domains.agents.controller import (
     AgentController,
     AgentInvocationController,
     AgentTemplateController,
 )
+from spectral.domains.auth.access_tokens import AccessTokenVerifier
+from spectral.domains.auth.attempts import AttemptLimits, Attempts
+from spectral.domains.auth.cleanup import INTERVAL_S as AUTH_CLEANUP_INTERVAL_S
+from spectral.domains.auth.cleanup import SCHEDULE as AUTH_CLEANUP
+from spectral.domains.auth.cleanup import AuthCleanup
 from spectral.domains.auth.controller import AuthController, read_signing_keys
+from spectral.domains.auth.federation import FederationService, IdentityService
+from spectral.domains.auth.federation_controller import FederationController, SingleSignOnController
+from spectral.domains.auth.federation_http import ProviderHttp
+from spectral.domains.auth.federation_registry import identity_providers
+from spectral.domains.auth.letters import Letters
 from spectral.domains.auth.passwords import Passwords
-from spectral.domains.auth.service import AccessTokenVerifier, AuthService, Lifetimes
+from spectral.domains.auth.resets import PasswordResets
+from spectral.domains.auth.second_factor import PURPOSE as TOTP
+from spectral.domains.auth.second_factor import SecondFactors
+from spectral.domains.auth.second_factor_controller import SecondFactorController
+from spectral.domains.auth.service import AuthService
+from spectral.domains.auth.session_controller import SessionController
+from spectral.domains.auth.sessions import Lifetimes, Sessions
+from spectral.domains.auth.sign_in import SignIn
 from spectral.domains.changesets.controller import (
     ChangesetController,
     ClusterController,
@@ -30,10 +49,13 @@ from spectral.domains.changesets.controller import (
 )
 from spectral.domains.changesets.looks import validation_handler
 from spectral.domains.changesets.validation import KIND as VALIDATION
+from spectral.domains.dashboard.controller import AccountUsageController, WorkspaceHealthController
 from spectral.domains.evaluations.controller import ObjectiveController, RubricController
-from spectral.domains.keys.controller import ApiKeyController
-from spectral.domains.keys.service import ApiKeyVerifier, Peppers
-from spectral.domains.operations.controller import OperationsController
+from spectral.domains.keys.controller import ApiKeyController, ServiceAccountController
+from spectral.domains.keys.peppers import Peppers
+from spectral.domains.keys.uses import UseNotes
+from spectral.domains.keys.verifier import ApiKeyVerifier, ServiceAccountVerifier
+from spectral.domains.operations.controller import CustomerController, OperationsController
 from spectral.domains.samples.controller import SampleController
 from spectral.domains.scans.controller import ScanController
 from spectral.domains.scans.run import KIND as SCAN
@@ -44,9 +66,25 @@ from spectral.domains.traces.ingestion import IngestionLimits, TraceIngestor
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.partitions import PartitionWindow
 from spectral.domains.workspaces.controller import WorkspaceController
+from spectral.domains.workspaces.deletions import DELETING, DELETING_INTERVAL_S, go_on_deleting
+from spectral.domains.workspaces.erasure import KIND as ERASURE
+from spectral.domains.workspaces.erasure import erasure_handler
+from spectral.domains.workspaces.invites_controller import InviteController
+from spectral.domains.workspaces.lifecycle_controller import (
+    AutonomyController,
+    DeletionController,
+    SupportGrantController,
+    delete_account,
+    delete_workspace,
+)
+from spectral.domains.workspaces.members_controller import WorkspaceMemberController, remove_account_member
+from spectral.platform import idempotency
 from spectral.platform.access.authentication import AuthenticationMiddleware, Authenticator
 from spectral.platform.access.guards import principal_of
 from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.access.signing import ROTATION, ROTATION_INTERVAL_S, TokenSigner
+from spectral.platform.audit.controller import AuditController
+from spectral.platform.audit.sealing import SEAL, SEAL_INTERVAL_S, Sealer
 from spectral.platform.db.migrations import head_revision
 from spectral.platform.db.session import Database
 from spectral.platform.db.unit_of_work import RequestTransaction, UnitOfWork
@@ -54,32 +92,62 @@ from spectral.platform.docs.document import openapi_config
 from spectral.platform.docs.pages import docs_routes
 from spectral.platform.engine.engine import Engine
 from spectral.platform.health import DatabaseCheck, EngineCheck, Health, HealthController
-from spectral.platform.idempotency import IdempotencyMiddleware
+from spectral.platform.limits import counter as limits
+from spectral.platform.limits.limiter import RateLimiter, RatePolicy
+from spectral.platform.limits.middleware import RateLimits, RatePolicies, RefusedCredentials
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.llm.local.provider import LocalProvider
 from spectral.platform.logs import configure_logs
+from spectral.platform.mail.delivery import delivery_for
+from spectral.platform.mail.outbox import MailBox
+from spectral.platform.mail.sender import INTERVAL_S as MAIL_INTERVAL_S
+from spectral.platform.mail.sender import SCHEDULE as MAIL
+from spectral.platform.mail.sender import MailSender
+from spectral.platform.outbound import outbound_client
+from spectral.platform.request_bodies import BodyDeadline
 from spectral.platform.request_checks import require_readable
 from spectral.platform.request_context import RequestContext
 from spectral.platform.shared.errors import SpectralError
 from spectral.platform.shared.pagination import provide_page
 from spectral.platform.shared.problems import ProblemRenderer
-from spectral.platform.shared.tokens import TokenSigner
+from spectral.platform.shared.secret_box import SecretBox
+from spectral.platform.webhooks.controller import EventController, WebhookController
+from spectral.platform.webhooks.delivering import MAX_PER_WORKSPACE, WebhookDeliverer
+from spectral.platform.webhooks.models import PURPOSE as WEBHOOK_SECRETS
+from spectral.platform.webhooks.outgoing import DELIVER
 from spectral.settings import Settings
 
 START_PATIENCE_S = 2.0
 SCHEMA_POLL_S = 0.5
+# One writer, and one that makes partitions.
+INGESTION_POOL_SIZE = 2
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     HealthController,
     AuthController,
+    SessionController,
+    SecondFactorController,
+    FederationController,
+    SingleSignOnController,
     read_signing_keys,
     AccountController,
+    AccountMemberController,
+    remove_account_member,
+    InviteController,
     WorkspaceController,
+    delete_workspace,
+    delete_account,
+    DeletionController,
+    AutonomyController,
+    SupportGrantController,
+    WorkspaceMemberController,
     ApiKeyController,
+    ServiceAccountController,
     AgentController,
     AgentTemplateController,
     AgentInvocationController,
     OperationsController,
+    CustomerController,
     SampleController,
     OtlpController,
     TraceController,
@@ -91,6 +159,11 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     ClusterController,
     ExperimentController,
     ValidationController,
+    AccountUsageController,
+    WorkspaceHealthController,
+    AuditController,
+    EventController,
+    WebhookController,
 )
 
 
@@ -114,23 +187,63 @@ def create_app(settings: Settings) -> Litestar:
         if settings.identity_url == settings.url
         else Database(settings.identity_url, pool_size=settings.database_pool_size)
     )
-    signer = TokenSigner(settings.secrets, settings.token_issuer)
+    rate_counter = limits.RateCounter(identity)
+    limiter = RateLimiter(rate_counter)
+    policies = RatePolicies(
+        RatePolicy("credential", settings.rate_limit_per_credential),
+        RatePolicy("workspace", settings.rate_limit_per_workspace),
+        RatePolicy("address", settings.rate_limit_per_address),
+    )
+    signer = TokenSigner.of(identity, settings)
     peppers = Peppers.from_secrets(settings.secrets)
-    lifetimes = Lifetimes(settings.access_token_lifetime_s, settings.refresh_token_lifetime_s)
-    auth = AuthService(identity, signer, Passwords(settings.password_minimum), lifetimes)
+    lifetimes = Lifetimes(
+        settings.access_token_lifetime_s, settings.refresh_token_lifetime_s, settings.session_lifetime_s
+    )
+    mail_box = MailBox(settings.secrets)
+    mail_sender = MailSender(identity, mail_box, delivery_for(settings))
+    letters = Letters(settings.address)
+    passwords = Passwords(settings.password_minimum)
+    attempts = Attempts(rate_counter, AttemptLimits.of(settings))
+    sessions = Sessions(identity, signer, lifetimes)
+    second_factors = SecondFactors(
+        identity, SecretBox(settings.secrets, TOTP), passwords, attempts, mail_box, letters
+    )
+    sign_in = SignIn(identity, sessions, passwords, second_factors, attempts)
+    resets = PasswordResets(identity, passwords, attempts, mail_box, letters)
+    auth = AuthService(identity, sessions, passwords, attempts, mail_box, letters)
+    uses = UseNotes(identity)
     authenticator = Authenticator(
-        [ApiKeyVerifier(identity, peppers), AccessTokenVerifier(identity, signer, settings.step_up_lifetime_s)]
+        [
+            ApiKeyVerifier(identity, peppers, uses),
+            ServiceAccountVerifier(identity, peppers, uses),
+            AccessTokenVerifier(identity, signer, settings.step_up_lifetime_s),
+        ]
     )
     engine = Engine(database, executes=settings.engine_executes)
     door = ModelDoor([LocalProvider()])
     engine.register(VALIDATION, validation_handler(door), max_per_workspace=settings.engine_jobs_per_workspace)
     engine.register(SCAN, scan_handler(door), max_per_workspace=settings.engine_jobs_per_workspace)
+    engine.every(limits.CLEANUP, limits.CLEANUP_INTERVAL_S, rate_counter.forget_ended)
+    engine.every(idempotency.CLEANUP, idempotency.CLEANUP_INTERVAL_S, partial(idempotency.forget_expired, database))
+    engine.every(MAIL, MAIL_INTERVAL_S, mail_sender.run)
+    engine.every(AUTH_CLEANUP, AUTH_CLEANUP_INTERVAL_S, AuthCleanup(identity, lifetimes).run)
+    if settings.engine_executes:
+        # What this process posts leaves at once; a process that only serves requests leaves it to the others.
+        mail_box.wakes(mail_sender.poke)
+    engine.every(ROTATION, ROTATION_INTERVAL_S, signer.rotate_when_due)
+    engine.register(ERASURE, erasure_handler(identity), max_per_workspace=1)
+    engine.every(DELETING, DELETING_INTERVAL_S, partial(go_on_deleting, database, identity, engine))
     database_check = DatabaseCheck(database, head_revision())
     health = Health(__version__, {"database": database_check, "engine": EngineCheck(engine)})
     renderer = ProblemRenderer({OTLP_PREFIX: otlp_problem_renderer})
     span_mapper = SpanMapper()
+    ingestion = (
+        database
+        if settings.ingestion_url == settings.url
+        else Database(settings.ingestion_url, pool_size=INGESTION_POOL_SIZE)
+    )
     trace_ingestor = TraceIngestor(
-        database,
+        ingestion,
         span_mapper,
         IngestionLimits(
             body_bytes=settings.otlp_body_limit_bytes,
@@ -141,35 +254,64 @@ def create_app(settings: Settings) -> Litestar:
         "settings": settings,
         "database": database,
         "identity": identity,
+        "rate_counter": rate_counter,
         "signer": signer,
         "peppers": peppers,
+        "uses": uses,
         "auth": auth,
+        "sessions": sessions,
+        "sign_in": sign_in,
+        "second_factors": second_factors,
+        "resets": resets,
+        "mail_sender": mail_sender,
         "authenticator": authenticator,
         "health": health,
         "engine": engine,
         "span_mapper": span_mapper,
         "trace_ingestor": trace_ingestor,
         "door": door,
+        "mail_box": mail_box,
     }
+
+    provider_http = ProviderHttp()
+    providers = identity_providers(settings, provider_http)
+    values |= {
+        "identity_providers": providers,
+        "federation": FederationService(identity, auth, providers, mail_box, settings),
+        "identity_service": IdentityService(identity, providers, mail_box),
+    }
+
+    outbound = outbound_client(settings)
+    values["webhook_box"] = webhook_box = SecretBox(settings.secrets, WEBHOOK_SECRETS)
+    deliverer = WebhookDeliverer(outbound, webhook_box, mail_box, settings.webhook_retry_intervals_s)
+    engine.register(DELIVER, deliverer.deliver, max_per_workspace=MAX_PER_WORKSPACE)
+    engine.every(SEAL, SEAL_INTERVAL_S, Sealer(identity).run)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         configure_logs(settings.log_format, settings.log_level)
-        starting = asyncio.create_task(_start_when_current(engine, database_check))
+        starting = asyncio.create_task(_start_when_current(engine, database_check, signer))
+        reloading = asyncio.create_task(signer.keep_fresh())
         # A current schema is the rule: then the engine runs before the first request.
         await asyncio.wait({starting}, timeout=START_PATIENCE_S)
         await trace_ingestor.start()
         try:
             yield
         finally:
-            starting.cancel()
-            with suppress(asyncio.CancelledError):
-                await starting
+            for task in (starting, reloading):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await trace_ingestor.stop()
             await engine.stop()
+            await mail_sender.stop()
+            await uses.drain()
+            await limiter.close()
+            await provider_http.close()
+            await outbound.aclose()
             await database.close()
-            if identity is not database:
-                await identity.close()
+            for other in {identity, ingestion} - {database}:
+                await other.close()
 
     app = Litestar(
         route_handlers=[*CONTROLLERS, *docs_routes()],
@@ -181,9 +323,11 @@ def create_app(settings: Settings) -> Litestar:
         | {name: _constant(value) for name, value in values.items()},
         before_request=require_readable,
         middleware=[
+            DefineMiddleware(RefusedCredentials, limiter=limiter, policies=policies),
             DefineMiddleware(AuthenticationMiddleware, authenticator=authenticator),
+            DefineMiddleware(RateLimits, limiter=limiter, policies=policies),
             DefineMiddleware(
-                IdempotencyMiddleware,
+                idempotency.IdempotencyMiddleware,
                 database=database,
                 lease_s=settings.idempotency_lease_s,
                 lifetime_s=settings.idempotency_lifetime_s,
@@ -198,15 +342,20 @@ def create_app(settings: Settings) -> Litestar:
         signature_types=[AsyncSession, WorkspaceAccess],
     )
     # Around the router, so that requests that meet no route have an id and a log line too.
-    app.asgi_handler = RequestContext(app.asgi_handler)
+    app.asgi_handler = RequestContext(
+        BodyDeadline(app.asgi_handler, settings.request_body_timeout_s),
+        settings.trusted_proxies,
+        is_encrypted=settings.address.startswith("https://"),
+    )
     app.state.update(values)
     return app
 
 
-async def _start_when_current(engine: Engine, database: DatabaseCheck) -> None:
+async def _start_when_current(engine: Engine, database: DatabaseCheck, signer: TokenSigner) -> None:
     """Until somebody has migrated the database there is nothing for the engine to work on."""
     while (await database.check()).status != "ok":  # noqa: ASYNC110 - another process migrates; nobody can tell us
         await asyncio.sleep(SCHEMA_POLL_S)
+    await signer.ready()
     await engine.start()
 
 

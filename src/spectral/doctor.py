@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from spectral.platform.audit.sealing import count_late, sealed_accounts, verify_chain
 from spectral.platform.db.migrations import head_revision
 from spectral.platform.db.session import Database
 from spectral.platform.engine.engine import Engine
@@ -48,6 +49,7 @@ async def examine(settings: Settings, console: Console) -> bool:
                     "" if health.executors else "start `spectral serve` or `spectral worker`",
                 )
             )
+            findings.append(await _audit_log(settings))
     finally:
         await engine.stop()
         await database.close()
@@ -57,6 +59,30 @@ async def examine(settings: Settings, console: Console) -> bool:
         table.add_row(finding.what, f"[{colour}]{finding.found}", finding.advice)
     console.print(table)
     return not any(finding.fatal for finding in findings)
+
+
+async def _audit_log(settings: Settings) -> Finding:
+    """Every account's chain, walked from its beginning; an installation has one sealer, so one finding tells all."""
+    identity = Database(settings.identity_url, pool_size=2)
+    broken: list[str] = []
+    accounts = entries = 0
+    try:
+        account_id = await sealed_accounts(identity, None)
+        while account_id is not None:
+            report = await verify_chain(identity, account_id)
+            accounts, entries = accounts + 1, entries + report.sealed
+            if report.broken_at is not None:
+                broken.append(f"{account_id} at {report.broken_at}: {report.reason}")
+            account_id = await sealed_accounts(identity, account_id)
+        late = await count_late(identity)
+    finally:
+        await identity.close()
+    found = f"{accounts} accounts verified, {entries} entries"
+    if broken:
+        return Finding("audit log", f"broken: {'; '.join(broken[:5])}", "docs/audit-log.md", fatal=True)
+    if late:
+        return Finding("audit log", f"{found}, {late} unsealed", "start `spectral serve` or `spectral worker`")
+    return Finding("audit log", found)
 
 
 def _environment(settings: Settings) -> Finding:

@@ -1,7 +1,8 @@
 """A repeated POST with the same `Idempotency-Key` gets the first answer again and does nothing.
 
 The key is reserved in a transaction of its own, with a lease that a crash lets run out; the rendered answer is
-stored in the business transaction, 2xx only. Scope: caller, route, key; lifetime 24 hours.
+stored in the business transaction, 2xx only. Scope: caller (or address, where nobody signs in), route, key; lifetime
+24 hours. A caller who has lost the right to ask is refused, also for what was answered before.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spectral.platform.access.principal import Principal
 from spectral.platform.db.base import Base, UtcTime
 from spectral.platform.db.session import Database
+from spectral.platform.request_context import client_address
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import (
     ConflictError,
@@ -30,6 +32,9 @@ from spectral.platform.shared.errors import (
 from spectral.platform.shared.ids import new_id
 
 MAXIMUM_KEY_CHARACTERS = 255
+CLEANUP = "idempotency.cleanup"
+CLEANUP_INTERVAL_S = 3600.0
+ROUTE_CHARACTERS = 400
 REPLAYED_HEADERS = frozenset({b"content-type", b"location", b"etag"})
 
 
@@ -72,15 +77,15 @@ class IdempotencyMiddleware:
         opt = scope["route_handler"].opt
         if opt.get("secret_answer"):
             raise MalformedRequestError("This route answers with a secret and takes no Idempotency-Key")
-        principal = scope.get("user")
-        if not opt.get("idempotent") or not isinstance(principal, Principal):
+        if not opt.get("idempotent"):
             await self.app(scope, receive, send)
             return
         if not key or len(key) > MAXIMUM_KEY_CHARACTERS or not key.isprintable():
             raise MalformedRequestError(f"Idempotency-Key must be 1 to {MAXIMUM_KEY_CHARACTERS} printable characters")
         request: Request[Any, Any, Any] = Request(scope, receive=receive, send=send)
+        await scope["route_handler"].authorize_connection(request)
         body_hash = hashlib.sha256(await request.body()).hexdigest()
-        record = await self._reserve(principal.actor, f"{request.method} {scope['path']}", key, body_hash)
+        record = await self._reserve(caller_of(scope), route_of(scope), key, body_hash)
         if record.status is not None:
             await _replay(record, send)
             return
@@ -147,6 +152,24 @@ class IdempotencyMiddleware:
             )
 
 
+def caller_of(scope: Scope) -> str:
+    """Whose key it is: the person or machine in the account that it acts for, else the address."""
+    principal = scope.get("user")
+    if isinstance(principal, Principal):
+        return f"{principal.actor}@{principal.account_id}"
+    return f"address:{client_address(scope)}"
+
+
+def route_of(scope: Scope) -> str:
+    """What is asked for: the route, and a hash of path, query and workspace, which may stand in a header."""
+    request: Request[Any, Any, Any] = Request(scope)
+    principal = scope.get("user")
+    workspace = principal.workspace if isinstance(principal, Principal) else None
+    asked = f"{scope['path']}?{scope['query_string'].decode('latin-1')} {workspace and workspace.workspace_id}"
+    route = f"{request.method} {scope['path_template']}"
+    return f"{route[:ROUTE_CHARACTERS]} {hashlib.sha256(asked.encode()).hexdigest()}"
+
+
 def _key_of(scope: Scope) -> str | None:
     if scope["type"] != ScopeType.HTTP or scope.get("method") != "POST":
         return None
@@ -160,6 +183,12 @@ def _still_running() -> ConflictError:
     error = ConflictError("A request with this Idempotency-Key is still running")
     error.headers = {"Retry-After": "1"}
     return error
+
+
+async def forget_expired(database: Database) -> None:
+    """Remove the keys and answers whose time is over; done at intervals."""
+    async with database.transaction() as session:
+        await session.execute(sa.delete(IdempotencyRecord).where(IdempotencyRecord.expires_at <= utc_now()))
 
 
 async def _replay(record: IdempotencyRecord, send: Send) -> None:

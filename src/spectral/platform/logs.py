@@ -10,7 +10,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 SECRET_MEMBERS = re.compile(r"password|secret|token|authorization|api[_-]?key|cookie|plaintext", re.IGNORECASE)
 SECRET_VALUES = re.compile(
-    r"[rs][kt]_live_[0-9A-Za-z]+|eyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"
+    r"[rs][kt]_live_[0-9A-Za-z]+|whsec_[0-9A-Za-z+/=]+|eyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"
 )
 MASK = "[masked]"
 

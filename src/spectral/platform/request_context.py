@@ -1,51 +1,79 @@
-"""What surrounds every request, also one that meets no route: its id, its log line, the security headers."""
+"""What surrounds every request, also one that meets no route: its id, its caller's address, its log line, headers."""
 
 import re
 import time
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
 
 import structlog
+from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPResponseStartEvent, HTTPScope, Message, Receive, Scope, Send
 
 from spectral.platform.shared.ids import new_id
+from spectral.platform.shared.origin import ORIGIN, Origin
 
 ACCEPTABLE_ID = re.compile(r"[0-9A-Za-z._-]{8,64}")
-HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-)
+HEADERS: dict[bytes, bytes] = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"same-origin",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    # What the API answers is data; a page says for itself what it needs.
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"permissions-policy": b"camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+ALWAYS_ENCRYPTED = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+UNKNOWN_ADDRESS = "unknown"
+FIRST_ERROR_STATUS = 400
+CACHED = frozenset({"GET", "HEAD"})
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 log = structlog.get_logger("spectral.requests")
 
 
 class RequestContext:
-    """Gives each request an id (the caller's `X-Request-Id` where it is acceptable) and logs how it ended."""
+    """Gives each request an id (the caller's `X-Request-Id` where it is acceptable) and logs how it ended.
 
-    def __init__(self, app: ASGIApp) -> None:
+    trusted_proxies: the networks whose `X-Forwarded-For` is believed; everybody else's is ignored.  is_encrypted:
+    users reach this server by https only, and browsers are told so. No answer admits another origin: there is no CORS.
+    """
+
+    def __init__(self, app: ASGIApp, trusted_proxies: Sequence[Network] = (), *, is_encrypted: bool = False) -> None:
         self.app = app
+        self.trusted_proxies = tuple(trusted_proxies)
+        self.headers = [*HEADERS.items(), *([ALWAYS_ENCRYPTED] if is_encrypted else [])]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
         request_id = _given_id(scope) or str(new_id())
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        state["client_address"] = forwarded_address(scope, self.trusted_proxies)
         started = time.perf_counter()
         status = 500
+        said_id = request_id.encode()
+        http = scope
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *HEADERS, (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message["headers"], *self._missing(http, message), (b"x-request-id", said_id)]
             await send(message)
 
+        known = ORIGIN.set(Origin(request_id, state["client_address"]))
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self.app(scope, receive, send_with_headers)
             finally:
+                ORIGIN.reset(known)
                 log.info(
                     "request",
                     method=scope["method"],
@@ -54,6 +82,64 @@ class RequestContext:
                     status=status,
                     duration_ms=round((time.perf_counter() - started) * 1000, 2),
                 )
+
+    def _missing(self, scope: HTTPScope, start: HTTPResponseStartEvent) -> list[tuple[bytes, bytes]]:
+        """The headers that this answer owes and does not have."""
+        present = {name.lower(): value for name, value in start["headers"]}
+        owed = [*self.headers, *scope["state"].get("answer_headers", {}).items()]
+        if scope.get("user") is not None or start["status"] >= FIRST_ERROR_STATUS or scope["method"] not in CACHED:
+            # With a validator a copy may be kept by its owner, and is asked about each time.
+            owed.append((b"cache-control", b"private, no-cache" if b"etag" in present else b"no-store"))
+        return [(name, value) for name, value in owed if name not in present]
+
+
+def add_answer_header(scope: Scope, name: bytes, value: bytes) -> None:
+    """This request's answer will have the header, unless whoever answers sets it; `name` in lower case."""
+    scope["state"].setdefault("answer_headers", {})[name] = value
+
+
+def client_address(request_or_scope: ASGIConnection[Any, Any, Any, Any] | Scope) -> str:
+    """The address that the request came from, at most 45 characters; "unknown" where the server does not say.
+
+    Behind a trusted proxy (`SPECTRAL_TRUSTED_PROXIES`) the address that the proxy saw.
+    """
+    scope = request_or_scope.scope if isinstance(request_or_scope, ASGIConnection) else request_or_scope
+    known = scope.get("state", {}).get("client_address")
+    return known if isinstance(known, str) else forwarded_address(scope, ())
+
+
+def forwarded_address(scope: Scope, trusted: Sequence[Network]) -> str:
+    """The last hop that no trusted proxy vouches for: the peer, or an entry of `X-Forwarded-For` from right to left.
+
+    What stands left of it was written by the caller and is not read.
+    """
+    client = scope.get("client")
+    peer = _address(client[0]) if client else None
+    if peer is None:
+        return UNKNOWN_ADDRESS
+    if not trusted:
+        return str(peer)
+    given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    for hop in reversed(",".join(given).split(",")):
+        if not any(peer in network for network in trusted):
+            break
+        further = _address(hop.strip())
+        if further is None:
+            break
+        peer = further
+    return str(peer)
+
+
+def _address(text: str) -> Address | None:
+    """An address with or without a port; IPv4 written as IPv6 is IPv4."""
+    host = text[1:].partition("]")[0] if text.startswith("[") else text
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _given_id(scope: Scope) -> str | None:

@@ -12,7 +12,12 @@ ACCOUNT = "/api/v1/account"
 
 async def test_the_owner_reads_renames_and_lists(client: httpx.AsyncClient, tenant: Tenant) -> None:
     read = await client.get(ACCOUNT, headers=tenant.client_headers)
-    assert read.json() | {"created_at": ""} == {"id": str(tenant.account_id), "name": "Ours", "created_at": ""}
+    assert read.json() | {"created_at": ""} == {
+        "id": str(tenant.account_id),
+        "name": "Ours",
+        "created_at": "",
+        "sso_provider": None,
+    }
     renamed = await client.patch(ACCOUNT, json={"name": " New name "}, headers=tenant.client_headers)
     assert renamed.json()["name"] == "New name"
     members = (await client.get(f"{ACCOUNT}/members", headers=tenant.client_headers)).json()

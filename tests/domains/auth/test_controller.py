@@ -8,9 +8,10 @@ import jwt
 import pytest
 from sqlalchemy import text
 
-from spectral.domains.auth.service import AUDIENCE
+from spectral.domains.auth.sessions import AUDIENCE
+from spectral.platform.access.signing import TokenSigner
 from spectral.platform.db.session import Database
-from spectral.platform.shared.tokens import TokenSigner
+from spectral.platform.shared.tokens import sign_token
 from spectral.settings import Settings
 from tests.fixtures.tenants import Tenant
 
@@ -167,11 +168,15 @@ async def test_the_published_key_verifies_our_tokens(client: httpx.AsyncClient, 
     ],
 )
 async def test_a_token_with_a_wrong_claim_opens_nothing(
-    client: httpx.AsyncClient, tenant: Tenant, settings: Settings, change: dict[str, Any]
+    client: httpx.AsyncClient, tenant: Tenant, identity: Database, settings: Settings, change: dict[str, Any]
 ) -> None:
-    signer = TokenSigner(settings.secrets, settings.token_issuer)
+    signer = TokenSigner.of(identity, settings)
+    await signer.ready()
     good = signer.verify(tenant.access_token, audience=AUDIENCE, kind="access")
-    forged = jwt.encode(good | change, signer._signing_key, algorithm="EdDSA", headers={"kid": signer._kid})
+    key = signer.signing_key()
+    assert key is not None
+    assert (await client.get(ME, headers=bearer(sign_token(key, good)))).status_code == 200
+    forged = sign_token(key, good | change)
     assert (await client.get(ME, headers=bearer(forged))).status_code == 401
 
 

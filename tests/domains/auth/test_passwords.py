@@ -4,7 +4,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from spectral.domains.auth.errors import WeakPasswordError
-from spectral.domains.auth.passwords import Passwords
+from spectral.domains.auth.passwords import Passwords, common_passwords
 
 
 async def test_a_hash_fits_its_password_only() -> None:
@@ -24,6 +24,31 @@ async def test_older_parameters_are_outdated() -> None:
     passwords = Passwords(7)
     assert passwords.outdated(PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("x"))
     assert not passwords.outdated(await passwords.hash("x"))
+
+
+def test_thousands_of_common_passwords_are_refused_in_production_and_in_development() -> None:
+    """OWASP ASVS 5.0, 6.2.4: at least the 3,000 most common ones that the length rule would admit."""
+    common = common_passwords()
+    assert len([password for password in common if len(password) >= 12]) >= 3000
+    assert all(len(password) >= 7 and password == password.lower() for password in common)
+    for password in ("password1234", "qwertyuiop123", "iloveyouiloveyou", "123456789012"):
+        assert password in common
+    assert "devpass" not in common, "the one of the documentation's examples"
+
+
+@pytest.mark.parametrize(
+    ("password", "known"),
+    [
+        ("ada.lovelace@example.com", "ada.lovelace@example.com"),
+        ("ADA-Lovelace-1815", "ada.lovelace@example.com"),
+        ("1815 Analytical Engines", "Analytical Engines"),
+        ("20262026", "2026-2026"),
+    ],
+)
+def test_what_everybody_knows_is_no_password(password: str, known: str) -> None:
+    with pytest.raises(WeakPasswordError):
+        Passwords(7).require_strong(password, "/password", "somebody@else.test", None, known)
+    Passwords(7).require_strong(f"{password} and more", "/password", known)
 
 
 @pytest.mark.parametrize("password", ["elevenchars", "PASSWORD1234", "x" * 129])

@@ -172,6 +172,12 @@ async def test_a_whole_scan(lab: Lab) -> None:
     assert cost["evaluations"] == sum(line["calls"] for line in cost["by_model"]) <= 2500
 
     await check_events(lab)
+    told = (await lab.call("GET", "", below="/events", params={"limit": 100})).json()["results"]
+    kinds = [event["type"] for event in told]
+    assert kinds[0] == "scan.finished"
+    assert kinds.count("scan.phase_started") == 7
+    assert {"changeset.proposed", "changeset.validated"} <= set(kinds)
+    assert told[0]["data"]["outcome"] == "validated"
     await check_report(lab, scan)
     refused = await lab.call("POST", "/{scan_id}/cancel")
     assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (400, "invalid-transition")

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spectral.domains.traces.cursors import Cursor, decode_cursor, refuse_offset
 from spectral.domains.traces.moments import MAXIMUM_NS, parse_ns, parse_query_ns, rfc3339_ns
+from spectral.platform.shared.cursors import Cursor, decode_cursor, refuse_offset
 from spectral.platform.shared.errors import ValidationFailedError
 
 

@@ -3,12 +3,18 @@
 from uuid import uuid4
 
 import pytest
+from litestar.datastructures import Headers
 
 from spectral.platform.access import authentication
-from spectral.platform.access.authentication import Authenticator, Target
+from spectral.platform.access.authentication import Authenticator, Target, credential_of
 from spectral.platform.access.principal import Principal, PrincipalKind, WorkspaceAccess
 from spectral.platform.access.scopes import ACCOUNT_SCOPES, API_KEY_SCOPES, WORKSPACE_SCOPES, Scope, WorkspaceRole
-from spectral.platform.shared.errors import ForbiddenError, NotAuthenticatedError, NotFoundError
+from spectral.platform.shared.errors import (
+    ForbiddenError,
+    MalformedRequestError,
+    NotAuthenticatedError,
+    NotFoundError,
+)
 
 NOWHERE = Target(None, None)
 
@@ -98,3 +104,61 @@ def test_roles_hold_what_the_design_says() -> None:
     assert frozenset({Scope.READ_AGENTS, Scope.WRITE_TRACES}) == API_KEY_SCOPES
     everything = set().union(*ACCOUNT_SCOPES.values(), *WORKSPACE_SCOPES.values())
     assert everything == set(Scope)
+
+
+async def test_what_was_read_before_a_revocation_is_not_remembered_after_it() -> None:
+    """The row was read, then the credential was revoked and the memory cleared, then the answer arrived."""
+    verifier = Verifier()
+    authenticator = Authenticator([verifier])
+
+    class Slow(Verifier):
+        async def principal(self, credential: str, target: Target) -> Principal:
+            found = await super().principal(credential, target)
+            authenticator.forget()
+            return found
+
+    slow = Slow()
+    authenticator._verifiers[:] = [slow]
+    for _ in range(2):
+        await authenticator.principal("good", NOWHERE)
+    assert slow.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "credential"),
+    [
+        ([], None),
+        ([("authorization", "Bearer one")], "one"),
+        ([("authorization", "bearer  one ")], "one"),
+        ([("x-api-key", "one")], "one"),
+        ([("authorization", "Bearer one"), ("x-api-key", "one")], "one"),
+        ([("x-api-key", "")], ""),
+        ([("cookie", "access_token=one")], None),
+    ],
+)
+def test_where_a_credential_is_looked_for(headers: list[tuple[str, str]], credential: str | None) -> None:
+    assert credential_of(headers_of(headers)) == credential
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("authorization", "Bearer one"), ("x-api-key", "two")],
+        [("authorization", "Bearer one"), ("authorization", "Bearer two")],
+        [("x-api-key", "one"), ("x-api-key", "two")],
+        [("authorization", "Bearer one"), ("x-api-key", "")],
+    ],
+)
+def test_credentials_that_contradict_each_other_are_refused(headers: list[tuple[str, str]]) -> None:
+    with pytest.raises(MalformedRequestError, match="different credentials"):
+        credential_of(headers_of(headers))
+
+
+@pytest.mark.parametrize("value", ["Basic b25lOnR3bw==", "Bearer", "Bearer ", "one", "", "Token one"])
+def test_other_schemes_are_refused(value: str) -> None:
+    with pytest.raises(NotAuthenticatedError):
+        credential_of(headers_of([("authorization", value), ("x-api-key", "one")]))
+
+
+def headers_of(pairs: list[tuple[str, str]]) -> Headers:
+    return Headers([(name.encode(), value.encode()) for name, value in pairs])

@@ -1,16 +1,17 @@
 """HTTP of accounts: `/api/v1/account`."""
 
-from litestar import Controller, Request, get, patch
+from litestar import Controller, Request, get, patch, put
 from litestar.datastructures import State
 from litestar.di import Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral.domains.accounts.schemas import AccountOut, AccountPatch, MemberOut
+from spectral.domains.accounts.schemas import AccountOut, AccountPatch, SecondFactorPolicy
 from spectral.domains.accounts.service import AccountService
+from spectral.platform.access.authentication import Authenticator
 from spectral.platform.access.guards import people_only, requires
 from spectral.platform.access.principal import Principal
-from spectral.platform.access.scopes import AccountRole, Scope
-from spectral.platform.shared.pagination import Collection, Page
+from spectral.platform.access.scopes import Scope
+from spectral.platform.db.session import after_commit
 
 
 def provide_account_service(session: AsyncSession) -> AccountService:
@@ -35,23 +36,37 @@ class AccountController(Controller):
         return AccountOut.model_validate(await service.rename_account(request.user, data.name))
 
     @get(
-        "/members",
-        operation_id="listAccountMembers",
-        summary="List the people of the account",
+        "/second-factor",
+        operation_id="readSecondFactorPolicy",
+        summary="Whether the account demands a second factor",
         guards=[requires(Scope.ADMIN_ACCOUNT)],
     )
-    async def list_members(
-        self, service: AccountService, request: Request[Principal, None, State], page: Page
-    ) -> Collection[MemberOut]:
-        members, total = await service.list_members(request.user, page)
-        results = [
-            MemberOut(
-                user_id=user.id,
-                email=user.email,
-                name=user.name,
-                role=AccountRole(member.role),
-                joined_at=member.created_at,
-            )
-            for user, member in members
-        ]
-        return Collection.of(results, total, page)
+    async def read_second_factor_policy(
+        self, service: AccountService, request: Request[Principal, None, State]
+    ) -> SecondFactorPolicy:
+        account = await service.read_chosen_account(request.user)
+        return SecondFactorPolicy(required=account.second_factor_required_at is not None)
+
+    @put(
+        "/second-factor",
+        operation_id="updateSecondFactorPolicy",
+        summary="Demand a second factor of everybody, or stop demanding it",
+        description="People who sign in with a password and have no second factor lose their rights in this account "
+        "until they have set one up. You need one yourself to demand it.",
+        guards=[requires(Scope.ADMIN_ACCOUNT)],
+    )
+    async def update_second_factor_policy(
+        self,
+        service: AccountService,
+        session: AsyncSession,
+        authenticator: Authenticator,
+        request: Request[Principal, None, State],
+        data: SecondFactorPolicy,
+    ) -> SecondFactorPolicy:
+        account = await service.demand_second_factor(request.user, required=data.required)
+
+        async def forget() -> None:
+            authenticator.forget()
+
+        after_commit(session, forget)
+        return SecondFactorPolicy(required=account.second_factor_required_at is not None)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.accounts.models import Account, AccountMember, User, UserCredential
+from spectral.platform.access.scopes import AccountRole
 from spectral.platform.db.constraints import translating
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import SpectralError
@@ -62,6 +63,49 @@ class AccountRepository:
         member.role = role
         await self.session.flush()
         return True
+
+    async def member(self, account_id: UUID, user_id: UUID) -> tuple[User, AccountMember] | None:
+        """A person of this account."""
+        return await self._member(account_id, User.id == user_id)
+
+    async def member_by_email(self, account_id: UUID, email: str) -> tuple[User, AccountMember] | None:
+        """The person of this account who has this address."""
+        return await self._member(account_id, User.email == email)
+
+    async def _member(self, account_id: UUID, who: sa.ColumnElement[bool]) -> tuple[User, AccountMember] | None:
+        statement = (
+            sa.select(User, AccountMember)
+            .join(AccountMember, AccountMember.user_id == User.id)
+            .where(AccountMember.account_id == account_id, who)
+        )
+        row = (await self.session.execute(statement)).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    async def add_member(self, member: AccountMember, already: SpectralError) -> None:
+        self.session.add(member)
+        async with translating({"pk_account_member": already}):
+            await self.session.flush()
+
+    async def remove_member(self, member: AccountMember) -> None:
+        await self.session.delete(member)
+        await self.session.flush()
+
+    async def hold_members(self, account_id: UUID) -> None:
+        """Until this transaction ends nobody else changes who the account's owners are.
+
+        On SQLite the one writer does that already. The lock admits the references of new rows to the account.
+        """
+        await self.session.execute(
+            sa.select(Account.id).where(Account.id == account_id).with_for_update(key_share=True)
+        )
+
+    async def count_owners(self, account_id: UUID) -> int:
+        statement = (
+            sa.select(sa.func.count())
+            .select_from(AccountMember)
+            .where(AccountMember.account_id == account_id, AccountMember.role == AccountRole.OWNER)
+        )
+        return (await self.session.execute(statement)).scalar_one()
 
     async def memberships(self, user_id: UUID) -> Sequence[tuple[Account, str]]:
         """The accounts of a person with their role, oldest first."""

@@ -6,13 +6,15 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral.domains.accounts.errors import AccountNotChosenError, EmailTakenError
+from spectral.domains.accounts.errors import EmailTakenError
 from spectral.domains.accounts.models import Account, AccountMember, User
 from spectral.domains.accounts.repository import AccountRepository
 from spectral.platform import audit
 from spectral.platform.access.principal import Principal
+from spectral.platform.access.refusals import AccountNotChosenError, SsoRequiredError
 from spectral.platform.access.scopes import AccountRole
-from spectral.platform.shared.errors import NotFoundError
+from spectral.platform.shared.clock import utc_now
+from spectral.platform.shared.errors import BusinessRuleViolationError, NotFoundError
 from spectral.platform.shared.pagination import Page
 
 
@@ -31,8 +33,8 @@ class AccountService:
         self._session = session
         self._repository = AccountRepository(session)
 
-    async def open_account(self, name: str, email: str, password_hash: str) -> tuple[Account, User]:
-        """A new account whose owner is a new person. Raises EmailTakenError."""
+    async def open_account(self, name: str, email: str, password_hash: str | None) -> tuple[Account, User]:
+        """A new account whose owner is a new person; see `add_user`. Raises EmailTakenError."""
         user = await self.add_user(email, password_hash)
         account = Account(name=name)
         await self._repository.add_account(account, AccountMember(user_id=user.id, role=AccountRole.OWNER))
@@ -54,13 +56,21 @@ class AccountService:
         await self._repository.set_password_hash(user_id, password_hash)
 
     async def read_chosen_account(self, principal: Principal) -> Account:
-        """The account that the request names, else the caller's only one. Raises AccountNotChosenError."""
+        """The account that the request names, else the caller's only one.
+
+        Raises AccountNotChosenError; SsoRequiredError when this session may not enter it.
+        """
+        if principal.sso_provider is not None:
+            raise SsoRequiredError(principal.sso_provider)
         if principal.account_id is None:
-            raise AccountNotChosenError("Name one of your accounts with the X-Account-Id header")
+            raise AccountNotChosenError
         account = await self._repository.account(principal.account_id)
         if account is None:
             raise NotFoundError("Account", principal.account_id)
         return account
+
+    async def find_account(self, account_id: UUID) -> Account | None:
+        return await self._repository.account(account_id)
 
     async def rename_account(self, principal: Principal, name: str) -> Account:
         """Raises AccountNotChosenError."""
@@ -80,6 +90,26 @@ class AccountService:
         """One page of the account's people, oldest first. Raises AccountNotChosenError."""
         account = await self.read_chosen_account(principal)
         return await self._repository.members(account.id, page)
+
+    async def demand_second_factor(self, principal: Principal, *, required: bool) -> Account:
+        """Raises AccountNotChosenError, and BusinessRuleViolationError when the caller would be locked out."""
+        account = await self.read_chosen_account(principal)
+        if required == (account.second_factor_required_at is not None):
+            return account
+        if required and (
+            principal.user_id is None or (await self.read_user(principal.user_id)).second_factor_at is None
+        ):
+            raise BusinessRuleViolationError("Set up a second factor of your own before you demand it of others")
+        account.second_factor_required_at = utc_now() if required else None
+        await self._session.flush()
+        await audit.record(
+            self._session,
+            account_id=account.id,
+            actor=principal.actor,
+            action="account.second_factor_demanded" if required else "account.second_factor_not_demanded",
+            subject=f"account:{account.id}",
+        )
+        return account
 
     async def memberships(self, user_id: UUID) -> list[Membership]:
         """The accounts of a person, oldest first."""
@@ -103,8 +133,16 @@ class AccountService:
         user = await self.find_user_by_email(email)
         if user is None:
             raise NotFoundError("User", email)
-        for account, _role in await self._repository.memberships(user.id):
+        for account, role in await self._repository.memberships(user.id):
             await self._repository.set_role(account.id, user.id, AccountRole.OPERATIONS)
+            await audit.record(
+                self._session,
+                account_id=account.id,
+                actor="system:command line",
+                action="account_member.promoted_to_operations",
+                subject=f"user:{user.id}",
+                detail={"email": user.email, "before": role},
+            )
         return user
 
 

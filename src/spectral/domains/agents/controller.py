@@ -323,6 +323,7 @@ class AgentInvocationController(Controller):
         description="The run is kept (see `/invocations`), marked as a playground run and not counted as live traffic.",
         status_code=200,
         guards=[WRITE],
+        opt={"idempotent": True},
         dependencies={"service": Provide(provide_invocation_service, sync_to_thread=False)},
     )
     async def invoke_agent(self, service: InvocationService, agent_id: UUID, data: InvocationIn) -> InvocationOut:

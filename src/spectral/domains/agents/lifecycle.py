@@ -10,6 +10,7 @@ from spectral.domains.agents.models import Agent
 from spectral.domains.agents.repository import AgentRepository
 from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.events import EventType, emit
 
 
 def refuse_archived(agent: Agent) -> None:
@@ -38,3 +39,6 @@ async def record(
         subject=f"agent:{agent_id}",
         detail=detail,
     )
+    if action == EventType.AGENT_PROMOTED:
+        told = {name: detail[name] for name in ("environment", "before", "after")}
+        await emit(session, access, EventType.AGENT_PROMOTED, subject=f"agent:{agent_id}", data=told)

@@ -1,6 +1,7 @@
 """Queries over agents and what belongs to them, each bound to one workspace."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from spectral.domains.agents.models import (
 )
 from spectral.platform.db.repository import WorkspaceRepository
 from spectral.platform.shared.errors import NotFoundError
+from spectral.platform.shared.money import Spending
 from spectral.platform.shared.pagination import Page
 
 MAXIMUM_VERSION = 2**31 - 1
@@ -139,3 +141,11 @@ class InvocationRepository(WorkspaceRepository[AgentInvocation]):
 
     model: ClassVar[type[AgentInvocation]] = AgentInvocation
     kind = "Invocation"
+
+    async def spending_since(self, since: datetime) -> Spending:
+        """What the runs since that moment cost."""
+        known = sa.func.coalesce(sa.func.sum(AgentInvocation.cost_nano_usd), 0)
+        unknown = sa.func.count(AgentInvocation.id) - sa.func.count(AgentInvocation.cost_nano_usd)
+        counted = sa.select(known, unknown).where(self._mine, AgentInvocation.created_at >= since)
+        row = (await self.session.execute(counted)).one()
+        return Spending(int(row[0]), int(row[1]))

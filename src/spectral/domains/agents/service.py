@@ -1,6 +1,7 @@
 """Agents, their config versions and what is live where, in the caller's transaction."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from spectral.domains.agents.repository import (
     AgentRepository,
     ConfigRepository,
     EnvironmentRepository,
+    InvocationRepository,
     PromotionRepository,
 )
 from spectral.domains.agents.runtime import PROMPT
@@ -23,6 +25,7 @@ from spectral.platform.access.scopes import Scope
 from spectral.platform.db.constraints import FOREIGN_KEY
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import NotFoundError
+from spectral.platform.shared.money import Spending
 from spectral.platform.shared.pagination import Page
 
 PRODUCTION = "production"
@@ -83,6 +86,14 @@ class AgentService:
     async def read_agent(self, agent_id: UUID) -> Agent:
         """Raises NotFoundError."""
         return await self._agents.get(agent_id)
+
+    async def count_agents(self) -> int:
+        """How many agents the workspace has that are not archived."""
+        return await self._agents.count(Agent.archived_at.is_(None))
+
+    async def spending_since(self, since: datetime) -> Spending:
+        """What runs in the playground have cost since that moment."""
+        return await InvocationRepository(self._session, self._access).spending_since(since)
 
     async def live_versions(self, agents: Sequence[Agent]) -> dict[UUID, dict[str, int]]:
         """Which version is live in which environment of each agent."""

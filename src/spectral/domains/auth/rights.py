@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from spectral.domains.accounts.models import Account, AccountMember, User
-from spectral.domains.auth.models import UserSession
+from spectral.domains.auth.models import PASSWORD, UserSession
 from spectral.domains.workspaces.models import SupportGrant, Workspace, WorkspaceMember
 from spectral.domains.workspaces.standing import Roles
 from spectral.platform.access.authentication import Target
@@ -27,10 +28,12 @@ class Found:
     second_factor_at: datetime | None
     account_id: UUID | None
     sso_provider: str | None
+    second_factor_required_at: datetime | None
     account_role: str | None
     workspace_id: UUID | None
     workspace_role: str | None
     support_role: str | None
+    account_deleting_at: datetime | None = None
 
 
 async def read_rights(
@@ -65,6 +68,9 @@ def _principal(rows: list[Found], user_id: UUID, session_id: UUID, stepped_up_af
             sso_provider=found.sso_provider,
             needs_step_up=needs_step_up,
         )
+    # Whoever comes from an identity provider has met that one's demands.
+    if found.second_factor_required_at is not None and first.second_factor_at is None and found.method == PASSWORD:
+        return Principal(PrincipalKind.USER, session_id, None, user_id, second_factor_missing=True)
     return Principal(
         PrincipalKind.USER,
         session_id,
@@ -73,6 +79,7 @@ def _principal(rows: list[Found], user_id: UUID, session_id: UUID, stepped_up_af
         ACCOUNT_SCOPES[AccountRole(found.account_role)] if found.account_role else frozenset(),
         _access(found, user_id),
         needs_step_up=needs_step_up,
+        account_deleting=found.account_deleting_at is not None,
     )
 
 
@@ -90,11 +97,16 @@ def _in_workspace(workspace_id: UUID, now: datetime) -> sa.Select[Any]:
     """A row for the session, with the person's standing in this workspace where they have one."""
     member = sa.and_(AccountMember.account_id == Workspace.account_id, AccountMember.user_id == UserSession.user_id)
     inside = sa.and_(WorkspaceMember.workspace_id == Workspace.id, WorkspaceMember.user_id == UserSession.user_id)
+    staff = aliased(AccountMember)
     support = sa.and_(
         SupportGrant.workspace_id == Workspace.id,
         SupportGrant.user_id == UserSession.user_id,
         SupportGrant.ended_at.is_(None),
         SupportGrant.expires_at > now,
+        # Whoever is not staff any more has lost every grant.
+        sa.select(staff.user_id)
+        .where(staff.user_id == SupportGrant.user_id, staff.role == AccountRole.OPERATIONS)
+        .exists(),
     )
     entered = sa.and_(Workspace.id == workspace_id, Workspace.deleting_at.is_(None))
     return (
@@ -103,6 +115,7 @@ def _in_workspace(workspace_id: UUID, now: datetime) -> sa.Select[Any]:
             Account.id,
             # A stranger to the account is told nothing about it.
             sa.case((AccountMember.role.is_not(None), Account.sso_provider)),
+            sa.case((AccountMember.role.is_not(None), Account.second_factor_required_at)),
             AccountMember.role,
             Workspace.id,
             WorkspaceMember.role,
@@ -125,8 +138,9 @@ def _in_account(account_id: UUID | None) -> sa.Select[Any]:
     if account_id is not None:
         member = sa.and_(member, AccountMember.account_id == account_id)
     nothing = sa.null()
+    account = (Account.id, Account.sso_provider, Account.second_factor_required_at)
     return (
-        sa.select(*_SESSION, Account.id, Account.sso_provider, AccountMember.role, nothing, nothing, nothing)
+        sa.select(*_SESSION, *account, AccountMember.role, nothing, nothing, nothing, Account.deleting_at)
         .select_from(UserSession)
         .join(User, User.id == UserSession.user_id)
         .outerjoin(AccountMember, member)

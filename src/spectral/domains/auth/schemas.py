@@ -3,46 +3,67 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, StringConstraints
+from pydantic import StringConstraints
 
+from spectral.domains.accounts.schemas import Email
 from spectral.platform.access.scopes import AccountRole, Scope, WorkspaceRole
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
 
-
-def _well_formed(email: str) -> str:
-    """The address as it was sent. Its domain may be one of a private network (`.test`, `.internal`)."""
-    try:
-        validate_email(email, check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
-        raise ValueError(str(error)) from error
-    return email
-
-
-Email = Annotated[str, StringConstraints(min_length=3, max_length=320), AfterValidator(_well_formed)]
+Code = Annotated[str, StringConstraints(min_length=6, max_length=40)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
 class RegisterIn(WireIn):
-    """A new account with its first person and workspace."""
+    """A new account with its first person and workspace; with an `invite_token` the person joins another's account.
+
+    `tenant_name` is the new account's name and is needed without an invite.
+    """
 
     email: Email
     password: Password
-    tenant_name: Name
+    tenant_name: Name | None = None
+    invite_token: Token | None = None
 
 
 class LoginIn(WireIn):
-    """Sign in."""
+    """Sign in. `code` is of the authenticator app or a recovery code, for people who have a second factor."""
 
     email: Annotated[str, StringConstraints(min_length=1, max_length=320)]
     password: Password
+    code: Code | None = None
 
 
 class RefreshIn(WireIn):
-    """A refresh token, used once."""
+    """A refresh token, used once. Left out where the browser holds it as a cookie."""
 
-    refresh_token: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    refresh_token: Token | None = None
+
+
+class ResetIn(WireIn):
+    """Whose password is to be new."""
+
+    email: Email
+
+
+class ResetConfirmIn(WireIn):
+    """The token of the mail's link, and the new password."""
+
+    token: Token
+    password: Password
+
+
+class SecondFactorIn(WireIn):
+    """`current_password` is needed by everybody who has one."""
+
+    current_password: Password | None = None
+
+
+class CodeIn(WireIn):
+    """A code of the authenticator app; where one counts already, a recovery code does as well."""
+
+    code: Code
 
 
 class ChangePasswordIn(WireIn):
@@ -59,10 +80,13 @@ class ProfilePatch(WireIn):
 
 
 class TokensOut(WireOut):
-    """Who is signed in now, and with what. `expires_in` is seconds of the access token."""
+    """Who is signed in now, and with what. `expires_in` is seconds of the access token.
+
+    `refresh_token` is null for clients that say `X-Spectral-Client: web`: they get it as a cookie.
+    """
 
     access_token: str
-    refresh_token: str
+    refresh_token: str | None
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the kind of token
     expires_in: int
     user_id: UUID
@@ -94,6 +118,8 @@ class ProfileOut(WireOut):
     user_id: UUID
     email: str
     name: str | None
+    email_verified: bool
+    second_factor: bool
     created_at: Timestamp
     accounts: list[MembershipOut]
     workspaces: list[WorkspaceStandingOut]
@@ -103,3 +129,50 @@ class SignedOutOut(WireOut):
     """How many sessions ended."""
 
     ended_sessions: int
+
+
+class SessionOut(WireOut):
+    """A sign-in that goes on. `method` is `password` or `sso:<provider>`; `current` is the one that asks."""
+
+    id: UUID
+    current: bool
+    method: str
+    user_agent: str | None
+    address: str | None
+    created_at: Timestamp
+    last_seen_at: Timestamp
+
+
+class ResetAskedOut(WireOut):
+    """The same for every address."""
+
+    detail: Literal["If somebody is registered with this address, a link is on its way"] = (
+        "If somebody is registered with this address, a link is on its way"
+    )
+
+
+class SecondFactorOut(WireOut):
+    """Whether signing in takes a second factor, since when, and how many recovery codes are left."""
+
+    enabled: bool
+    enabled_at: Timestamp | None
+    recovery_codes_left: int
+
+
+class EnrolmentOut(WireOut):
+    """For the authenticator app, shown this once: the secret in base32, and as the link that a QR code holds."""
+
+    secret: str
+    uri: str
+
+
+class RecoveryCodesOut(WireOut):
+    """Shown this once; each works once, in the place of a code of the authenticator app."""
+
+    recovery_codes: list[str]
+
+
+class SteppedUpOut(WireOut):
+    """Until when sensitive changes need no further code."""
+
+    stepped_up_until: Timestamp

@@ -19,6 +19,7 @@ from spectral.domains.evaluations.service import ObjectiveService
 from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope
+from spectral.platform.events import TYPES, emit
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.pagination import Page
 
@@ -321,3 +322,11 @@ class ChangesetService:
             subject=f"changeset:{changeset.id}",
             detail={"agent_id": str(changeset.agent_id), **detail},
         )
+        if (kind := TYPES.get(f"changeset.{what}")) is not None:
+            told = {
+                "agent_id": str(changeset.agent_id),
+                "state": changeset.state,
+                "candidate_version": changeset.candidate_version,
+                "target_environment": changeset.target_environment,
+            }
+            await emit(self._session, self._access, kind, subject=f"changeset:{changeset.id}", data=told)

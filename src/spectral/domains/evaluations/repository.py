@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from spectral.platform.db.repository import WorkspaceRepository
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.ids import new_id
+from spectral.platform.shared.money import Spending
 
 
 class RubricRepository(WorkspaceRepository[Rubric]):
@@ -109,6 +111,14 @@ class ResultRepository(WorkspaceRepository[EvaluationResult]):
         evaluations, cost = (await self.session.execute(counted)).one()
         return int(evaluations), int(cost)
 
+    async def spending_since(self, since: datetime) -> Spending:
+        """What all executions since that moment cost."""
+        known = sa.func.coalesce(sa.func.sum(EvaluationResult.cost_nano_usd), 0)
+        unknown = sa.func.count(EvaluationResult.id) - sa.func.count(EvaluationResult.cost_nano_usd)
+        counted = sa.select(known, unknown).where(self._mine, EvaluationResult.created_at >= since)
+        row = (await self.session.execute(counted)).one()
+        return Spending(int(row[0]), int(row[1]))
+
     async def other_rubric(self, subject_id: UUID, digest: str) -> bool:
         """Whether the subject has a result under another rubric than this one."""
         found = self.select(EvaluationResult.subject_id == subject_id, EvaluationResult.rubric_digest != digest)
@@ -159,6 +169,14 @@ class ReservationRepository(WorkspaceRepository[EvaluationReservation]):
         ).where(self._mine, EvaluationReservation.subject_id == subject_id)
         evaluations, cost = (await self.session.execute(counted)).one()
         return int(evaluations), int(cost)
+
+    async def spending_since(self, since: datetime) -> Spending:
+        """What reservations since that moment hold: for calls in flight, and for those that never told their cost."""
+        known = sa.func.coalesce(sa.func.sum(EvaluationReservation.cost_nano_usd), 0)
+        unknown = sa.func.count(EvaluationReservation.id) - sa.func.count(EvaluationReservation.cost_nano_usd)
+        counted = sa.select(known, unknown).where(self._mine, EvaluationReservation.created_at >= since)
+        row = (await self.session.execute(counted)).one()
+        return Spending(int(row[0]), int(row[1]))
 
     async def raise_by(self, reservation_id: UUID, cost_nano_usd: int) -> None:
         """One more attempt may cost this much."""

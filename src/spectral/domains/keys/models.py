@@ -1,4 +1,4 @@
-"""API keys: workspace-owned, but looked up by hash before a principal exists (ADR 0004)."""
+"""API keys and service accounts: workspace-owned, but looked up by hash before a principal exists (ADR 0004)."""
 
 from datetime import datetime
 from typing import Any
@@ -10,17 +10,38 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spectral.platform.db.base import Base, UtcTime, WorkspaceOwned
 
 
-class ApiKey(WorkspaceOwned, Base):
-    """One key of a workspace. The key itself is shown once and never stored: `key_hash` is HMAC-SHA-256, hex."""
+class WorkspaceCredential(WorkspaceOwned):
+    """What API keys and service accounts have in common: a secret that is shown once and never stored.
 
-    __tablename__ = "api_key"
+    `key_hash` is HMAC-SHA-256, hex, under the pepper that `pepper_id` names (None: made before that was noted).
+    `rotated_from` and `rotated_to` name the credential that this one follows, and the one that follows it.
+    """
 
     name: Mapped[str] = mapped_column(sa.String(200))
     key_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    pepper_id: Mapped[str | None] = mapped_column(sa.String(8))
     prefix: Mapped[str] = mapped_column(sa.String(20))
     last_four: Mapped[str] = mapped_column(sa.String(4))
-    scopes: Mapped[list[Any]]
     created_by: Mapped[UUID | None]
     expires_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
     revoked_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
     last_used_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+    rotated_from: Mapped[UUID | None]
+    rotated_to: Mapped[UUID | None]
+
+
+class ApiKey(WorkspaceCredential, Base):
+    """One key of a workspace, with one scope or both of those that keys may have."""
+
+    __tablename__ = "api_key"
+
+    scopes: Mapped[list[Any]]
+
+
+class ServiceAccount(WorkspaceCredential, Base):
+    """A machine that works in a workspace with the scopes of a role; `approve` adds the right to approve agents."""
+
+    __tablename__ = "service_account"
+
+    role: Mapped[str] = mapped_column(sa.String(20))
+    approve: Mapped[bool]

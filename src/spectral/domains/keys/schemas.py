@@ -1,14 +1,32 @@
-"""The wire shapes of API keys."""
+"""The wire shapes of API keys and service accounts."""
 
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 KeyScope = Literal["read:agents", "write:traces"]
+Status = Literal["active", "expired", "revoked"]
+Expiry = Annotated[
+    AwareDatetime | None, Field(description="Left out: 90 days from now. Null: it does not expire by itself.")
+]
+
+
+def exactly(value: object) -> object:
+    """`true` or `false` itself: a right is not granted by a number or a word that reads like one."""
+    if not isinstance(value, bool):
+        message = "must be true or false"
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns this one into a 422
+    return value
+
+
+Exactly = Annotated[bool, BeforeValidator(exactly)]
+
+DAY_S = 24 * 3600
+LONGEST_OVERLAP_S = 30 * DAY_S
 
 
 class ApiKeyIn(WireIn):
@@ -16,28 +34,65 @@ class ApiKeyIn(WireIn):
 
     name: Name
     scopes: list[KeyScope] = Field(default=["read:agents", "write:traces"], min_length=1, max_length=2)
-    expires_at: AwareDatetime | None = Field(
-        default=None, description="Left out: 90 days from now. Null: the key does not expire."
+    expires_at: Expiry = None
+
+
+class RotationIn(WireIn):
+    """How long the old credential stays valid beside its successor, and how long the successor does."""
+
+    overlap_s: int = Field(
+        default=DAY_S, ge=0, le=LONGEST_OVERLAP_S, description="Seconds; never longer than the old one's own expiry."
     )
+    expires_at: Expiry = None
 
 
-class ApiKeyOut(WireOut):
-    """A key, without its secret."""
+class CredentialOut(WireOut):
+    """What is told about a credential after it was shown."""
 
-    key_id: UUID
     name: str
     prefix: str
     last_four: str
-    scopes: list[KeyScope]
-    status: Literal["active", "expired", "revoked"]
+    status: Status
     created_by: UUID | None
     created_at: Timestamp
     expires_at: Timestamp | None
     revoked_at: Timestamp | None
     last_used_at: Timestamp | None
+    rotated_from: UUID | None
+    rotated_to: UUID | None
+
+
+class ApiKeyOut(CredentialOut):
+    """A key, without its secret."""
+
+    key_id: UUID
+    scopes: list[KeyScope]
 
 
 class ApiKeyCreated(ApiKeyOut):
     """A new key; `key` is shown this once."""
 
     key: str = Field(examples=["sk_live_7dKq…"])
+
+
+class ServiceAccountIn(WireIn):
+    """A service account to create. `approve` adds the scope `approve:agents`, which its creator must hold."""
+
+    name: Name
+    role: Literal["observer", "contributor"]
+    approve: Exactly = False
+    expires_at: Expiry = None
+
+
+class ServiceAccountOut(CredentialOut):
+    """A service account, without its key."""
+
+    service_account_id: UUID
+    role: Literal["observer", "contributor"]
+    approve: bool
+
+
+class ServiceAccountCreated(ServiceAccountOut):
+    """A new service account; `key` is shown this once."""
+
+    key: str = Field(examples=["st_live_7dKq…"])

@@ -1,45 +1,32 @@
-"""API keys: made, listed, revoked, and recognised."""
+"""API keys: made, listed, rotated and revoked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral.domains.keys.credentials import (
+    API_KEY,
+    already_rotated,
+    new_credential,
+    require_future,
+    require_rotatable,
+    stored,
+)
 from spectral.domains.keys.models import ApiKey
-from spectral.domains.keys.repository import ApiKeyRepository, KeyRing
+from spectral.domains.keys.peppers import Peppers
+from spectral.domains.keys.repository import ApiKeyRepository
 from spectral.platform import audit
-from spectral.platform.access.authentication import Target
-from spectral.platform.access.principal import Principal, PrincipalKind, WorkspaceAccess
-from spectral.platform.access.scopes import API_KEY_SCOPES, Scope
-from spectral.platform.db.session import Database
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.events import EventType, emit
 from spectral.platform.shared.clock import utc_now
-from spectral.platform.shared.errors import BusinessRuleViolationError, NotAuthenticatedError
+from spectral.platform.shared.ids import new_id
 from spectral.platform.shared.pagination import Page
-from spectral.platform.shared.tokens import CHECKSUM_CHARACTERS, checksum_base62, derive_key, keyed_hash, random_base62
 
-PREFIX = "sk_live_"
-RANDOM_CHARACTERS = 30
-SHOWN_PREFIX_CHARACTERS = len(PREFIX) + 4
-LAST_USED_THROTTLE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Peppers:
-    """The installation's peppers for API keys, newest first: the first hashes, all are looked up."""
-
-    keys: tuple[bytes, ...]
-
-    @classmethod
-    def from_secrets(cls, secret_keys: tuple[bytes, ...]) -> "Peppers":
-        return cls(tuple(derive_key(secret, "api-key-pepper") for secret in secret_keys))
-
-    def hash(self, plaintext: str) -> str:
-        return keyed_hash(self.keys[0], plaintext)
-
-    def hashes(self, plaintext: str) -> list[str]:
-        return [keyed_hash(pepper, plaintext) for pepper in self.keys]
+TOLD = {"api_key.created": EventType.KEY_CREATED, "api_key.revoked": EventType.KEY_REVOKED}
+"""Which of what is audited is an event too."""
 
 
 class ApiKeyService:
@@ -60,22 +47,19 @@ class ApiKeyService:
         self, name: str, scopes: Sequence[str], expires_at: datetime | None, created_by: UUID | None
     ) -> tuple[ApiKey, str]:
         """A new key and its plaintext, which is not kept. Raises BusinessRuleViolationError for a past expiry."""
-        if expires_at is not None and expires_at <= utc_now():
-            raise BusinessRuleViolationError("expires_at lies in the past")
-        plaintext = new_key()
+        require_future(expires_at, utc_now())
+        plaintext = new_credential(API_KEY)
         key = self._repository.add(
             ApiKey(
                 name=name,
-                key_hash=self._peppers.hash(plaintext),
-                prefix=plaintext[:SHOWN_PREFIX_CHARACTERS],
-                last_four=plaintext[-4:],
                 scopes=sorted(set(scopes)),
                 created_by=created_by,
                 expires_at=expires_at,
+                **stored(plaintext, self._peppers),
             )
         )
         await self._repository.flush()
-        await self._audit(key, "api_key.created", {"name": name, "scopes": key.scopes})
+        await self._audit(key, "api_key.created", {"name": name, "scopes": key.scopes, "expires_at": _said(expires_at)})
         return key, plaintext
 
     async def list_keys(self, page: Page) -> tuple[Sequence[ApiKey], int]:
@@ -85,6 +69,35 @@ class ApiKeyService:
     async def read_key(self, key_id: UUID) -> ApiKey:
         """Raises NotFoundError."""
         return await self._repository.get(key_id)
+
+    async def rotate_key(
+        self, key_id: UUID, overlap: timedelta, expires_at: datetime | None, created_by: UUID | None
+    ) -> tuple[ApiKey, str]:
+        """A successor with the same name and scopes, and its plaintext; the key ends with the overlap or before.
+
+        Raises NotFoundError, InvalidTransitionError for a key that has ended or was rotated before, and
+        BusinessRuleViolationError for a past expiry.
+        """
+        now = utc_now()
+        require_future(expires_at, now)
+        old = await self._repository.get(key_id)
+        require_rotatable(old, now)
+        plaintext = new_credential(API_KEY)
+        successor = ApiKey(
+            id=new_id(),
+            name=old.name,
+            scopes=old.scopes,
+            created_by=created_by,
+            expires_at=expires_at,
+            rotated_from=old.id,
+            **stored(plaintext, self._peppers),
+        )
+        ends_at = min(now + overlap, old.expires_at or now + overlap)
+        if not await self._repository.succeed(old, successor, ends_at):
+            raise already_rotated(old)
+        detail = {"name": old.name, "rotated_to": str(successor.id), "ends_at": _said(ends_at)}
+        await self._audit(old, "api_key.rotated", detail)
+        return successor, plaintext
 
     async def revoke_key(self, key_id: UUID) -> None:
         """The key opens nothing any more, in this process at once, elsewhere within a second; again is harmless.
@@ -97,7 +110,7 @@ class ApiKeyService:
             await self._repository.flush()
             await self._audit(key, "api_key.revoked", {"name": key.name})
 
-    async def _audit(self, key: ApiKey, action: str, detail: dict[str, object]) -> None:
+    async def _audit(self, key: ApiKey, action: str, detail: dict[str, Any]) -> None:
         await audit.record(
             self._session,
             account_id=self._access.account_id,
@@ -107,63 +120,10 @@ class ApiKeyService:
             subject=f"api_key:{key.id}",
             detail=detail,
         )
+        if (kind := TOLD.get(action)) is not None:
+            told = {"name": key.name, "scopes": key.scopes}
+            await emit(self._session, self._access, kind, subject=f"api_key:{key.id}", data=told)
 
 
-class ApiKeyVerifier:
-    """Recognises API keys, for the platform's `CredentialVerifier`."""
-
-    def __init__(self, identity: Database, peppers: Peppers) -> None:
-        self._identity = identity
-        self._peppers = peppers
-
-    def recognises(self, credential: str) -> bool:
-        return credential.startswith(PREFIX)
-
-    async def principal(self, credential: str, target: Target) -> Principal:
-        """The key's workspace is the only one it may touch. Raises NotAuthenticatedError."""
-        if not is_well_formed(credential):
-            raise NotAuthenticatedError
-        async with self._identity.transaction(read_only=True) as session:
-            found = await KeyRing(session).by_hash(self._peppers.hashes(credential))
-        now = utc_now()
-        if found is None or status_of(found[0], now) != "active":
-            raise NotAuthenticatedError
-        key, account_id = found
-        if key.last_used_at is None or now - key.last_used_at >= LAST_USED_THROTTLE:
-            async with self._identity.transaction() as session:
-                await KeyRing(session).touch(key, now)
-        access = WorkspaceAccess(
-            key.workspace_id,
-            account_id,
-            frozenset(Scope(scope) for scope in key.scopes) & API_KEY_SCOPES,
-            f"key:{key.id}",
-        )
-        mine = target.workspace_id in {None, key.workspace_id}
-        return Principal(
-            kind=PrincipalKind.API_KEY,
-            credential_id=key.id,
-            account_id=account_id,
-            workspace=access if mine else None,
-        )
-
-
-def new_key() -> str:
-    """`sk_live_`, 30 random base62 characters, 6 of checksum."""
-    body = PREFIX + random_base62(RANDOM_CHARACTERS)
-    return body + checksum_base62(body)
-
-
-def is_well_formed(key: str) -> bool:
-    """Whether length and checksum fit, which needs no database."""
-    if len(key) != len(PREFIX) + RANDOM_CHARACTERS + CHECKSUM_CHARACTERS or not key.isascii():
-        return False
-    return checksum_base62(key[:-CHECKSUM_CHARACTERS]) == key[-CHECKSUM_CHARACTERS:]
-
-
-def status_of(key: ApiKey, moment: datetime) -> str:
-    """`active`, `expired` or `revoked` at that moment."""
-    if key.revoked_at is not None:
-        return "revoked"
-    if key.expires_at is not None and key.expires_at <= moment:
-        return "expired"
-    return "active"
+def _said(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -1,10 +1,12 @@
 """The wire shapes of operations."""
 
-from typing import Literal
+from typing import Annotated, Literal
+from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from spectral.platform.shared.wire import Timestamp, WireOut
+from spectral.domains.workspaces.support import LONGEST_MINUTES
+from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
 
 
 class ModelErrorOut(WireOut):
@@ -53,3 +55,23 @@ class EngineOut(WireOut):
     running: int
     executors: int
     oldest_queued_s: float | None
+
+
+class StaffAccountOut(WireOut):
+    """An account from outside: nothing of what is in it. `deleting_at` is null while nobody deletes it."""
+
+    id: UUID
+    name: str
+    created_at: Timestamp
+    deleting_at: Timestamp | None
+    members: int
+    workspaces: int
+
+
+class SupportGrantIn(WireIn):
+    """Access to a customer's workspace, for yourself; the customer reads all of this in their audit log."""
+
+    workspace_id: UUID
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    minutes: int = Field(ge=1, le=LONGEST_MINUTES, strict=True)
+    role: Literal["observer", "contributor"] = "observer"

@@ -116,6 +116,14 @@ class HoldoutRepository(WorkspaceRepository[Holdout]):
         found = await self.find_all(Holdout.set_id.in_(set_ids), Holdout.retired_at.is_(None))
         return {holdout.set_id: holdout for holdout in found}
 
+    async def latest(self) -> list[Holdout]:
+        """The newest holdout of every set that has any, oldest first."""
+        place = sa.func.row_number().over(
+            partition_by=Holdout.set_id, order_by=(Holdout.frozen_at.desc(), Holdout.id.desc())
+        )
+        ranked = sa.select(Holdout.id, place.label("place")).where(self._mine).subquery()
+        return await self.find_all(Holdout.id.in_(sa.select(ranked.c.id).where(ranked.c.place == 1)))
+
     async def count_look(self, holdout_id: UUID) -> bool:
         """One more look at a holdout that is not retired; False when it is."""
         statement = (

@@ -35,14 +35,15 @@ from spectral.domains.scans.schemas import (
 from spectral.domains.scans.service import ScanService, ScanView, phase_count
 from spectral.domains.scans.states import Phase, ScanStatus
 from spectral.domains.scans.streams import EVENT_STREAM, EventStream, stream_events
-from spectral.platform.access.authentication import Authenticator, credential_of, target_of
+from spectral.platform.access.authentication import Authenticator
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import Principal, WorkspaceAccess
 from spectral.platform.access.scopes import Scope
+from spectral.platform.access.streams import StreamRights
 from spectral.platform.db.session import Database
 from spectral.platform.engine.engine import Engine
 from spectral.platform.llm.door import ModelDoor
-from spectral.platform.shared.errors import FieldError, NotAuthenticatedError, NotFoundError, ValidationFailedError
+from spectral.platform.shared.errors import FieldError, ValidationFailedError
 from spectral.platform.shared.pagination import Collection, Page
 
 MARKDOWN = "text/markdown"
@@ -151,19 +152,8 @@ class ScanController(Controller):
         if _wanted(request, [MediaType.JSON, EVENT_STREAM]) == EVENT_STREAM:
             async with database.transaction(access, read_only=True) as session:
                 await ScanService(session, access).read_scan(scan_id)
-
-            async def still_allowed() -> bool:
-                credential = credential_of(request.headers)
-                if credential is None:
-                    return False
-                try:
-                    target = target_of(request.headers, workspace_id)
-                    principal = await authenticator.principal(credential, target)
-                    return Scope.READ_WORKSPACE in principal.access_to(workspace_id).scopes
-                except (NotAuthenticatedError, NotFoundError):
-                    return False
-
-            events = stream_events(database, access, scan_id, after=start, still_allowed=still_allowed)
+            rights = StreamRights(authenticator, request.headers, workspace_id, Scope.READ_WORKSPACE)
+            events = stream_events(database, access, scan_id, after=start, rights=rights)
             headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             return cast("Response[EventCollection]", EventStream(events, headers=headers))
         async with database.transaction(access, read_only=True) as session:

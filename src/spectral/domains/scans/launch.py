@@ -30,6 +30,7 @@ from spectral.domains.scans.schemas import ScanIn
 from spectral.domains.scans.states import ScanStatus
 from spectral.domains.scans.strategies.registry import installed_strategies
 from spectral.domains.scans.work import SPLIT_MAXIMUM
+from spectral.domains.workspaces.autonomy import AutonomyService
 from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.engine.context import WorkItem
@@ -103,8 +104,9 @@ class ScanLauncher:
     async def start_scan(self, request: ScanIn) -> Scan:
         """The scan is queued; it runs once the caller's transaction has committed.
 
-        Raises as `preview_scan`, and NotReadyError, BudgetTooSmallError (400).
+        Raises as `preview_scan`, and ObserveOnlyError, NotReadyError, BudgetTooSmallError (400).
         """
+        await AutonomyService(self._session, self._access).require_scans()
         subject = await self._find(request)
         _readiness(subject).require()
         plan = _plan(request, subject)

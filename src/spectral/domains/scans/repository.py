@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from spectral.domains.scans.models import Scan, ScanCandidate, ScanEvent, ScanPhase, ScanQuestion
 from spectral.platform.db.repository import WorkspaceRepository
 from spectral.platform.shared.errors import NotFoundError
+from spectral.platform.shared.money import Spending
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,14 @@ class ScanQuestionRepository(WorkspaceRepository[ScanQuestion]):
             ScanQuestion.prompt_hash == prompt_hash,
             ScanQuestion.ordinal == ordinal,
         )
+
+    async def spending_since(self, since: datetime) -> Spending:
+        """What all questions since that moment cost."""
+        known = sa.func.coalesce(sa.func.sum(ScanQuestion.cost_nano_usd), 0)
+        unknown = sa.func.count(ScanQuestion.id) - sa.func.count(ScanQuestion.cost_nano_usd)
+        statement = sa.select(known, unknown).where(self._mine, ScanQuestion.created_at >= since)
+        row = (await self.session.execute(statement)).one()
+        return Spending(int(row[0]), int(row[1]))
 
     async def costs(self, scan_id: UUID) -> list[QuestionCost]:
         """By model and purpose."""

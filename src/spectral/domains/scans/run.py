@@ -22,6 +22,7 @@ from spectral.domains.scans.work import PhaseResult, ScanWork
 from spectral.platform.engine.context import Handler, WorkContext
 from spectral.platform.engine.errors import LeaseLostError, WorkCancelledError
 from spectral.platform.engine.passing import is_passing
+from spectral.platform.events import EventType, emit
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import SpectralError
@@ -183,6 +184,8 @@ class ScanRun:
             scan.failure = data if status is ScanStatus.FAILED else None
             await repository.flush()
             await repository.append_events(scan.id, [NewEvent(event, data or {})])
+            ended = {"status": scan.status, "outcome": scan.outcome, "agent_id": str(scan.agent_id)}
+            await emit(session, execution.access, EventType.SCAN_FINISHED, subject=f"scan:{scan.id}", data=ended)
 
 
 async def _begin_phase(session: AsyncSession, work: ScanWork, phase: Phase, events: Sequence[NewEvent]) -> None:
@@ -198,6 +201,8 @@ async def _begin_phase(session: AsyncSession, work: ScanWork, phase: Phase, even
     )
     await scans.execute(scans.update(Scan.id == work.scan.id).values(phase=phase.value))
     await work.append(session, [*events, NewEvent("scan.phase_started", {}, phase)])
+    subject = f"scan:{work.scan.id}"
+    await emit(session, work.access, EventType.SCAN_PHASE_STARTED, subject=subject, data={"phase": phase.value})
 
 
 def brief(document: Mapping[str, Any]) -> dict[str, Any]:

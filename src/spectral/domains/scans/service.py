@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,9 @@ from spectral.domains.scans.states import FINAL, PHASES, Phase, ScanStatus, chec
 from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.engine.engine import Engine
+from spectral.platform.events import EventType, emit
 from spectral.platform.shared.clock import utc_now
+from spectral.platform.shared.money import Spending
 from spectral.platform.shared.pagination import Page
 
 MAXIMUM_EVENTS = 1_000
@@ -116,6 +119,19 @@ class ScanService:
         """Raises NotFoundError."""
         return await self._scans.get(scan_id)
 
+    async def count_since(self, since: datetime) -> int:
+        """How many scans were started since that moment."""
+        return await self._scans.count(Scan.created_at >= since)
+
+    async def failed_since(self, since: datetime, limit: int) -> list[Scan]:
+        """The latest scans that failed since that moment, newest first."""
+        failed = self._scans.select(Scan.status == ScanStatus.FAILED.value, Scan.finished_at >= since)
+        return list((await self._session.scalars(failed.order_by(Scan.finished_at.desc()).limit(limit))).all())
+
+    async def spending_since(self, since: datetime) -> Spending:
+        """What the scans have asked their reflection models for since that moment."""
+        return await ScanQuestionRepository(self._session, self._access).spending_since(since)
+
     async def view_scan(self, scan_id: UUID) -> ScanView:
         """Raises NotFoundError."""
         scan = await self._scans.get(scan_id)
@@ -149,6 +165,8 @@ class ScanService:
             # Should the engine have just begun it, it finds that it has ended.
             await engine.cancel(self._session, self._access.workspace_id, scan_id)
             event = NewEvent("scan.cancelled", {})
+            ended = {"status": scan.status, "outcome": None, "agent_id": str(scan.agent_id)}
+            await emit(self._session, self._access, EventType.SCAN_FINISHED, subject=f"scan:{scan_id}", data=ended)
         else:
             scan.status = check_transition(scan.status, ScanStatus.CANCELLING)
             event = NewEvent("scan.cancelling", {})

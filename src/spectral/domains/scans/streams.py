@@ -6,7 +6,7 @@ Source: WHATWG HTML, "Server-sent events".
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -17,15 +17,15 @@ from litestar.response.base import ASGIResponse
 from spectral.domains.scans.schemas import EventOut
 from spectral.domains.scans.service import ScanService, has_ended
 from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.access.streams import StreamRights
 from spectral.platform.db.session import Database
+from spectral.platform.shared.errors import NotFoundError
 
 POLL_S = 0.25
 KEEPALIVE_S = 15.0
 BATCH = 200
 
 EVENT_STREAM = "text/event-stream"
-
-StillAllowed = Callable[[], Awaitable[bool]]
 
 
 class EventStream(Stream):
@@ -37,21 +37,27 @@ class EventStream(Stream):
 
 
 async def stream_events(
-    database: Database, access: WorkspaceAccess, scan_id: UUID, *, after: int, still_allowed: StillAllowed
+    database: Database, access: WorkspaceAccess, scan_id: UUID, *, after: int, rights: StreamRights
 ) -> AsyncIterator[bytes]:
     """Every event with a higher number than `after`, in order, once each; ends after the scan's last one.
 
-    still_allowed: asked at least once a second; the stream ends when the caller may no longer read.
+    Ends early when the caller may no longer read, or when the scan is gone.
     """
     yield b"retry: 1000\n\n"
-    said_at = asked_at = time.monotonic()
-    while True:
-        async with database.transaction(access, read_only=True) as session:
-            service = ScanService(session, access)
-            # Read before the events: what has ended by then has written its last one.
-            ended = has_ended(await service.read_scan(scan_id))
-            events, _ = await service.list_events(scan_id, after=after, offset=0, limit=BATCH)
+    said_at = time.monotonic()
+    while await rights.hold():
+        try:
+            async with database.transaction(access, read_only=True) as session:
+                service = ScanService(session, access)
+                # Read before the events: what has ended by then has written its last one.
+                ended = has_ended(await service.read_scan(scan_id))
+                events, _ = await service.list_events(scan_id, after=after, offset=0, limit=BATCH)
+        except NotFoundError:
+            return
         for event in events:
+            # A slow reader may take long for the one before.
+            if not await rights.hold():
+                return
             after = event.seq
             yield frame(EventOut.model_validate(event))
         now = time.monotonic()
@@ -62,10 +68,6 @@ async def stream_events(
         elif now - said_at >= KEEPALIVE_S:
             said_at = now
             yield b": keepalive\n\n"
-        if now - asked_at >= 1.0:
-            asked_at = now
-            if not await still_allowed():
-                return
         if len(events) < BATCH:
             await asyncio.sleep(POLL_S)
 

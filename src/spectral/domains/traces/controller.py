@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.traces.answers import export_answer
 from spectral.domains.traces.bodies import SpanBody
-from spectral.domains.traces.cursors import refuse_offset
 from spectral.domains.traces.ingestion import TraceIngestor
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.models import SpanRecord, Trace
@@ -19,7 +18,6 @@ from spectral.domains.traces.moments import parse_query_ns
 from spectral.domains.traces.otlp import content_type_of
 from spectral.domains.traces.repository import TraceFilter
 from spectral.domains.traces.schemas import (
-    CursorPagination,
     FeedbackIn,
     FeedbackOut,
     IngestionStats,
@@ -39,6 +37,7 @@ from spectral.domains.traces.vocabulary import SpanStatus
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import Principal, WorkspaceAccess
 from spectral.platform.access.scopes import Scope
+from spectral.platform.shared.cursors import CursorPagination, refuse_offset
 from spectral.platform.shared.pagination import Collection, Page
 
 PATH = "/api/v1/workspaces/{workspace_id:uuid}/traces"

@@ -160,7 +160,7 @@ class TraceFeedback(WorkspaceOwned, Base):
 
 
 class TraceIngestion(Base):
-    """What a workspace sent in one minute; kept for a day. `rejected` counts spans and requests by reason."""
+    """What a workspace sent in one minute; kept for 31 days. `rejected` counts spans and requests by reason."""
 
     __tablename__ = "trace_ingestion"
 

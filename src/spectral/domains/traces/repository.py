@@ -9,11 +9,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral.domains.traces.cursors import COUNTED, Cursor
 from spectral.domains.traces.models import SpanChunk, SpanRecord, Trace, TraceFeedback, TraceIngestion
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.repository import WorkspaceRepository
+from spectral.platform.shared.cursors import COUNTED, Cursor
+from spectral.platform.shared.money import Spending
 from spectral.platform.shared.pagination import Page
+
+NANOSECONDS = 1_000_000_000
 
 SORTS: dict[str, sa.ColumnElement[int]] = {
     "started_at": cast("sa.ColumnElement[int]", Trace.started_at),
@@ -74,6 +77,17 @@ class Listed:
     total: int
     is_estimate: bool
     has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """How much a workspace has stored, and what it sent lately; `spending` is what its own model calls cost lately."""
+
+    traces: int
+    spans: int
+    received_spans: int
+    received_bytes: int
+    spending: Spending
 
 
 class TraceRepository:
@@ -149,6 +163,34 @@ class TraceRepository:
             .order_by(TraceIngestion.minute)
         )
         return list((await self.session.scalars(statement)).all())
+
+    async def volume(self, since: datetime) -> Volume:
+        """What is stored, and what came in since that moment."""
+        stored = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(Trace.span_count), 0)).where(self._mine(Trace))
+        traces, spans = (await self.session.execute(stored)).one()
+        sums = [
+            sa.func.coalesce(sa.func.sum(column), 0)
+            for column in (TraceIngestion.accepted_spans, TraceIngestion.received_bytes)
+        ]
+        came = sa.select(*sums).where(self._mine(TraceIngestion), TraceIngestion.minute >= since)
+        received_spans, received_bytes = (await self.session.execute(came)).one()
+        started = Trace.started_at >= int(since.timestamp()) * NANOSECONDS
+        cost = sa.select(
+            *(sa.func.coalesce(sa.func.sum(column), 0) for column in (Trace.cost_nano_usd, Trace.unpriced_spans))
+        ).where(self._mine(Trace), started)
+        known, unpriced = (await self.session.execute(cost)).one()
+        spending = Spending(int(known), int(unpriced))
+        return Volume(int(traces), int(spans), int(received_spans), int(received_bytes), spending)
+
+    async def last_accepted(self) -> datetime | None:
+        """When spans last came in, as far back as the statistics are kept."""
+        found = (
+            sa.select(TraceIngestion.last_seen_at)
+            .where(self._mine(TraceIngestion), TraceIngestion.accepted_spans > 0)
+            .order_by(TraceIngestion.minute.desc())
+            .limit(1)
+        )
+        return (await self.session.scalars(found)).one_or_none()
 
     async def _list(
         self,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, model_v
 
 from spectral.domains.traces.moments import Moment
 from spectral.domains.traces.vocabulary import SpanStatus
+from spectral.platform.shared.cursors import CursorPagination
 from spectral.platform.shared.money import UsdAmount
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
 
@@ -129,19 +130,6 @@ class SpanOut(WireOut):
     mode: str
     service: str | None
     body: SpanBodyOut | None = None
-
-
-class CursorPagination(BaseModel):
-    """Where in a collection that may be long these results stand; `next_cursor` is null at its end.
-
-    `total` is counted up to 10,000; beyond, `total_is_estimate` is true.
-    """
-
-    total: int
-    total_is_estimate: bool
-    limit: int
-    offset: int
-    next_cursor: str | None
 
 
 class TraceList(BaseModel):

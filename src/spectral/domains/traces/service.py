@@ -10,13 +10,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.traces.bodies import SpanBody, span_bodies
-from spectral.domains.traces.cursors import Cursor, decode_cursor
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.models import SpanRecord, Trace, TraceFeedback
 from spectral.domains.traces.otlp import SPAN_ID_BYTES, TRACE_ID_BYTES
-from spectral.domains.traces.repository import SORTS, FeedbackRepository, Listed, TraceFilter, TraceRepository
+from spectral.domains.traces.repository import SORTS, FeedbackRepository, Listed, TraceFilter, TraceRepository, Volume
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.shared.clock import utc_now
+from spectral.platform.shared.cursors import Cursor, decode_cursor
 from spectral.platform.shared.errors import FieldError, NotFoundError, ValidationFailedError
 from spectral.platform.shared.pagination import Page
 
@@ -141,6 +141,14 @@ class TraceService:
         if not await self._feedback.erase(identifier, feedback_id) and feedback_id is not None:
             raise NotFoundError("Feedback", feedback_id)
         await self._traces.write_feedback_rollup(identifier)
+
+    async def read_volume(self, since: datetime) -> Volume:
+        """What is stored, and what came in since that moment, which lies 31 days back at most."""
+        return await self._traces.volume(since)
+
+    async def last_accepted(self) -> datetime | None:
+        """When spans last came in; None where that is longer than 31 days ago."""
+        return await self._traces.last_accepted()
 
     async def read_statistics(self) -> Statistics:
         """What the workspace sent in the last 24 hours."""

@@ -29,7 +29,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "usage_hourly": (*UsageKey._fields, *COUNTER_COLUMNS),
 }
 
-STATISTICS_KEPT = timedelta(days=1)
+STATISTICS_KEPT = timedelta(days=31)
 
 _MODELS = TraceRow._fields.index("models")
 _TAGS = TraceRow._fields.index("tags")
@@ -66,7 +66,7 @@ def listed(names: Iterable[str], form: str = "{0}") -> str:
 async def add_received(
     connection: AsyncConnection, workspace_id: UUID, received: Received, now: datetime, *, is_sqlite: bool
 ) -> None:
-    """Add to the minute's row; a minute's first row also removes those older than a day."""
+    """Add to the minute's row; a minute's first row also removes those older than 31 days."""
     insert = sqlite.insert if is_sqlite else postgresql.insert
     minute = now.replace(second=0, microsecond=0)
     statement = insert(INGESTION).values(

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar import Controller, Request, Response, get, patch, post
 from litestar.datastructures import State
 from litestar.di import Provide
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -71,12 +71,3 @@ class WorkspaceController(Controller):
     ) -> WorkspaceOut:
         changed = await service.update_workspace(access, data.model_dump(exclude_unset=True))
         return WorkspaceOut.model_validate(changed)
-
-    @delete(
-        "/{workspace_id:uuid}",
-        operation_id="deleteWorkspace",
-        summary="Delete a workspace and everything in it",
-        guards=[requires(Scope.ADMIN_ACCOUNT)],
-    )
-    async def delete_workspace(self, service: WorkspaceService, access: WorkspaceAccess) -> None:
-        await service.delete_workspace(access)

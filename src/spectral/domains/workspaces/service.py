@@ -40,6 +40,14 @@ class WorkspaceService:
         """The workspaces that a person may enter, newest first."""
         return await self._directory.standings(user_id, page)
 
+    async def list_of_account(self, account_id: UUID, page: Page) -> tuple[Sequence[Workspace], int]:
+        """One page of an account's workspaces that are not being deleted, newest first."""
+        return await self._directory.of_account(account_id, page)
+
+    async def count_members(self, access: WorkspaceAccess) -> int:
+        """How many people have a role in the workspace itself."""
+        return await self._directory.count_members(access)
+
     async def read_workspace(self, access: WorkspaceAccess) -> Workspace:
         workspace = await self._directory.read(access)
         if workspace is None:
@@ -55,13 +63,6 @@ class WorkspaceService:
         await self._directory.flush(_name_taken(str(changes.get("name"))))
         await self._audit(workspace, access.actor, "workspace.updated", {"before": before, "after": changes})
         return workspace
-
-    async def delete_workspace(self, access: WorkspaceAccess) -> None:
-        """The workspace and everything in it are gone; the account's audit log keeps that it was there."""
-        workspace = await self.read_workspace(access)
-        await self._audit(workspace, access.actor, "workspace.deleted", {"name": workspace.name})
-        await self._directory.erase(access)
-        self._session.expunge(workspace)
 
     async def account_of(self, workspace_id: UUID) -> UUID:
         """The account that owns a workspace. Raises NotFoundError."""

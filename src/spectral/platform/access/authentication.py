@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from spectral.platform.access.principal import Principal
 from spectral.platform.shared.errors import MalformedRequestError, NotAuthenticatedError
+from spectral.platform.shared.origin import ORIGIN
 
 CACHE_LIFETIME_S = 1.0
 CACHE_ENTRIES = 4096
@@ -48,6 +49,7 @@ class Authenticator:
     def __init__(self, verifiers: list[CredentialVerifier]) -> None:
         self._verifiers = verifiers
         self._cache: OrderedDict[tuple[bytes, Target], tuple[float, Principal]] = OrderedDict()
+        self._forgotten = 0
 
     async def principal(self, credential: str, target: Target) -> Principal:
         """The caller behind this credential. Raises NotAuthenticatedError."""
@@ -58,19 +60,27 @@ class Authenticator:
         now = time.monotonic()
         if (hit := self._cache.get(key)) and hit[0] > now:
             return hit[1]
+        forgotten = self._forgotten
+        principal = await self.verify(credential, target)
+        # What was read before something was revoked must not be remembered after it.
+        if forgotten == self._forgotten:
+            self._cache[key] = (now + CACHE_LIFETIME_S, principal)
+            self._cache.move_to_end(key)
+            while len(self._cache) > CACHE_ENTRIES:
+                self._cache.popitem(last=False)
+        return principal
+
+    async def verify(self, credential: str, target: Target) -> Principal:
+        """The caller behind this credential as the database has it now. Raises NotAuthenticatedError."""
         for verifier in self._verifiers:
             if verifier.recognises(credential):
-                principal = await verifier.principal(credential, target)
-                self._cache[key] = (now + CACHE_LIFETIME_S, principal)
-                self._cache.move_to_end(key)
-                while len(self._cache) > CACHE_ENTRIES:
-                    self._cache.popitem(last=False)
-                return principal
+                return await verifier.principal(credential, target)
         raise NotAuthenticatedError
 
     def forget(self) -> None:
         """Drop every remembered answer: called when rights or credentials changed in this process."""
         self._cache.clear()
+        self._forgotten += 1
 
 
 class AuthenticationMiddleware:
@@ -92,19 +102,31 @@ class AuthenticationMiddleware:
             headers = Headers.from_scope(scope)
             if credential := credential_of(headers):
                 target = target_of(headers, scope.get("path_params", {}).get("workspace_id"))
-                scope["user"] = await self.authenticator.principal(credential, target)
-                require_agreement(headers, target)
+                scope["user"] = principal = await self.authenticator.principal(credential, target)
+                if (origin := ORIGIN.get()) is not None:
+                    origin.credential_id = principal.credential_id
+                require_agreement(headers, target, principal)
         await self.app(scope, receive, send)
 
 
 def credential_of(headers: Headers) -> str | None:
-    """The credential of `Authorization: Bearer …` or of its alias `X-API-Key`; None when there is neither."""
-    if authorization := headers.get("authorization"):
-        kind, _, value = authorization.partition(" ")
-        if kind.lower() != "bearer" or not value.strip():
-            raise NotAuthenticatedError("The Authorization header must be: Bearer <token>")
-        return value.strip()
-    return headers.get("x-api-key")
+    """The credential of `Authorization: Bearer …` or of its alias `X-API-Key`; None when there is neither.
+
+    Nothing else carries one: a query string ends up in logs. Raises MalformedRequestError for credentials that
+    contradict each other, because what stands before this server might have looked at the other one.
+    """
+    named = {_bearer(value) for value in headers.getall("authorization", [])}
+    named |= {value.strip() for value in headers.getall("x-api-key", [])}
+    if len(named) > 1:
+        raise MalformedRequestError("Authorization and X-API-Key name different credentials; send one")
+    return named.pop() if named else None
+
+
+def _bearer(authorization: str) -> str:
+    kind, _, value = authorization.partition(" ")
+    if kind.lower() != "bearer" or not value.strip():
+        raise NotAuthenticatedError("The Authorization header must be: Bearer <token>")
+    return value.strip()
 
 
 def target_of(headers: Headers, workspace_id: object) -> Target:
@@ -115,11 +137,14 @@ def target_of(headers: Headers, workspace_id: object) -> Target:
     )
 
 
-def require_agreement(headers: Headers, target: Target) -> None:
-    """Raises MalformedRequestError when `X-Workspace-Id` contradicts the workspace of the URL."""
+def require_agreement(headers: Headers, target: Target, principal: Principal) -> None:
+    """Raises MalformedRequestError when `X-Workspace-Id` contradicts the URL, or `X-Account-Id` the workspace."""
     named = _header_id(headers, "X-Workspace-Id")
     if named is not None and named != target.workspace_id:
         raise MalformedRequestError("X-Workspace-Id names another workspace than the URL")
+    entered = principal.workspace
+    if entered is not None and target.account_id is not None and entered.account_id != target.account_id:
+        raise MalformedRequestError("X-Account-Id names another account than the workspace's")
 
 
 def _header_id(headers: Headers, name: str) -> UUID | None:

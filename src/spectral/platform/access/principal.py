@@ -25,7 +25,7 @@ class WorkspaceAccess:
     """The proof that this caller may touch one workspace; without it no tenant repository can be built.
 
     Minted in two places only: by a `CredentialVerifier` that has just read the caller's rights from the database, and
-    by `for_system` for engine work that such a caller started.
+    by `for_system` for what such a caller started: engine work, and a look across an account's workspaces.
     """
 
     workspace_id: UUID
@@ -35,7 +35,7 @@ class WorkspaceAccess:
 
     @classmethod
     def for_system(cls, workspace_id: UUID, account_id: UUID, what: str) -> Self:
-        """Access of engine work; `what` names it in the audit log ("scan 0191…")."""
+        """Access of what a caller started; `what` names it in the audit log ("scan 0191…")."""
         return cls(workspace_id, account_id, WORKSPACE_SCOPES[WorkspaceRole.ADMIN], f"system:{what}")
 
     def require(self, scope: Scope) -> None:
@@ -51,7 +51,9 @@ class Principal:
 
     `workspace` is the access to the workspace that the request names, or None when it names none or not one of theirs.
     sso_provider: the account admits only sessions that this identity provider opened, and this one is not; it has no
-    rights there.  needs_step_up: the person has a second factor and has not shown it lately.
+    rights there.  second_factor_missing: the account admits only people with a second factor, and this one has none.
+    needs_step_up: the person has a second factor and has not shown it lately.  account_deleting: the account is being
+    deleted; what it still is may be read.
     """
 
     kind: PrincipalKind
@@ -61,7 +63,9 @@ class Principal:
     account_scopes: frozenset[Scope] = field(default_factory=frozenset)
     workspace: WorkspaceAccess | None = None
     sso_provider: str | None = None
+    second_factor_missing: bool = False
     needs_step_up: bool = False
+    account_deleting: bool = False
 
     @property
     def scopes(self) -> frozenset[Scope]:

@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 WORKSPACE_SETTING = "spectral.workspace"
 ACCOUNT_SETTING = "spectral.account"
+OWNER_SETTING = "spectral.owner"
 
 
 class MigrationOperations(Protocol):

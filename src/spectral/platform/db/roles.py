@@ -6,18 +6,25 @@ are and what they show to prove it, before there is a tenant to be bound to. ing
 
 import sqlalchemy as sa
 
+from spectral.platform.db.policies import OWNER_SETTING
 from spectral.settings import Settings
 
-APPEND_ONLY = ("audit_entry",)
+APPEND_ONLY = ("audit_entry", "audit_seal")
 """What may only be added to: nobody edits the past."""
 
 CREDENTIALS = (
+    "signing_key",
     "user_credential",
     "user_session",
     "refresh_token",
     "rate_window",
     "external_identity",
     "sign_in_attempt",
+    "mail_message",
+    "password_reset",
+    "second_factor",
+    "recovery_code",
+    "stray_sign_in",
 )
 """Only the authentication role reads and writes these."""
 
@@ -31,20 +38,24 @@ IDENTITY = (
     "invite",
     "api_key",
     "service_account",
+    "deletion",
 )
 """The authentication role reads and writes all rows of these, the application's its own account's."""
 
-READ_ONLY_FOR_APPLICATION = ("app_user",)
-"""Identity tables that the application's role does not write."""
+INSERT_ONLY_FOR_APPLICATION = ("mail_message",)
+"""Credentials that the application's role may add to without ever reading them."""
 
-CROSS_ACCOUNT = ("audit_entry",)
+READ_ONLY_FOR_APPLICATION = ("app_user", "audit_seal")
+"""What the application's role reads of its own account and does not write."""
+
+CROSS_ACCOUNT = ("audit_entry", "audit_seal")
 """Tables of accounts that the authentication role may read and add to across accounts."""
 
 INGESTION: dict[str, str] = {
     "span": "SELECT, INSERT, DELETE",
     "span_chunk": "SELECT, INSERT",
     "trace": "SELECT, INSERT, UPDATE",
-    "trace_ingestion": "SELECT, INSERT, UPDATE",
+    "trace_ingestion": "SELECT, INSERT, UPDATE, DELETE",
     "usage_hourly": "SELECT, INSERT, UPDATE, DELETE",
 }
 """What the ingestion role may do, bound by the same policies as the application's; it reads nothing else at all."""
@@ -56,6 +67,9 @@ def grant_roles(connection: sa.Connection, settings: Settings) -> None:
     """Every role that exists has what it needs and no more; the connection is the owner's. Safe to repeat."""
     application, identity = settings.application_role, settings.identity_role
     owner = connection.execute(sa.text("SELECT current_user")).scalar_one()
+    for statement in _owner_policies(connection, owner):
+        connection.exec_driver_sql(statement)
+    connection.commit()
     for role in {application, identity}:
         if role == owner or not _exists(connection, role):
             return
@@ -68,6 +82,24 @@ def grant_roles(connection: sa.Connection, settings: Settings) -> None:
         for statement in _ingestion_grants(connection, ingestion):
             connection.exec_driver_sql(statement)
     connection.commit()
+
+
+def _owner_policies(connection: sa.Connection, owner: str) -> list[str]:
+    """Rows that outlive their account are in no account's part, so a backup reads these tables as a whole.
+
+    Only the owner, and only in a transaction that says so.
+    """
+    condition = f"current_setting('{OWNER_SETTING}', true) = 'on'"
+    return [
+        f'CREATE POLICY "{table}_owner" ON "{table}" FOR SELECT TO CURRENT_USER USING ({condition})'
+        for table in CROSS_ACCOUNT
+        if _is_table(connection, table) and not _has_policy(connection, table, f"{table}_owner", owner)
+    ]
+
+
+def _is_table(connection: sa.Connection, table: str) -> bool:
+    found = sa.text("SELECT to_regclass('public.' || quote_ident(:table)) IS NOT NULL")
+    return bool(connection.execute(found, {"table": table}).scalar_one())
 
 
 def _application_grants(connection: sa.Connection, role: str) -> list[str]:
@@ -89,6 +121,7 @@ def _identity_grants(connection: sa.Connection, application: str, identity: str)
     if identity != application:
         served = _quoted(connection, application)
         statements += [f"REVOKE ALL ON {table} FROM {served}" for table in CREDENTIALS]
+        statements += [f"GRANT INSERT ON {table} TO {served}" for table in INSERT_ONLY_FOR_APPLICATION]
         statements += [f"REVOKE INSERT, UPDATE, DELETE ON {table} FROM {served}" for table in READ_ONLY_FOR_APPLICATION]
         statements.append(f"GRANT USAGE ON SCHEMA public TO {quoted}")
         statements.append(f"GRANT SELECT ON alembic_version TO {quoted}")

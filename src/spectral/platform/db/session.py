@@ -84,10 +84,10 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, access: WorkspaceAccess | None = None, *, read_only: bool = False
+        self, access: WorkspaceAccess | None = None, *, account_id: UUID | None = None, read_only: bool = False
     ) -> AsyncIterator[AsyncSession]:
-        """One transaction: committed at the end of the block, rolled back when the block raises."""
-        async with self.session(access, read_only=read_only) as session:
+        """One transaction: committed at the end of the block, rolled back when the block raises. Bound as `session`."""
+        async with self.session(access, account_id=account_id, read_only=read_only) as session:
             yield session
             await session.commit()
             await run_after_commit(session)
@@ -127,6 +127,15 @@ async def bind_account(session: AsyncSession, account_id: UUID) -> None:
         await session.execute(
             sa.text("SELECT set_config(:setting, :account, true)"),
             {"setting": ACCOUNT_SETTING, "account": str(account_id)},
+        )
+
+
+async def bind_workspace(session: AsyncSession, workspace_id: UUID) -> None:
+    """Let this transaction, which is bound to the workspace's account, touch the workspace's rows from now on."""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(
+            sa.text("SELECT set_config(:setting, :workspace, true)"),
+            {"setting": WORKSPACE_SETTING, "workspace": str(workspace_id)},
         )
 
 

@@ -83,7 +83,8 @@ class UnitOfWork:
             nonlocal held, failed
             if failed:
                 return
-            if message["type"] == "http.response.start" and transaction.opened:
+            # A route that takes its own short transactions opens none here, but its answer may have to be kept.
+            if message["type"] == "http.response.start" and (transaction.opened or "keep_answer" in scope["state"]):
                 if message["status"] >= FIRST_ERROR_STATUS:
                     await transaction.close()
                 else:

@@ -26,6 +26,9 @@ proposed only after samples that the search never saw have confirmed it.
 
 Send `Authorization: Bearer <token>` with a JWT from `auth/login` or with an API key (`sk_live_…`; `X-API-Key` is an
 alias). What belongs to somebody else answers 404. Every error is a Problem Details document (RFC 9457).
+
+Answers say in `RateLimit-Policy` which limits the caller is counted against, and in `RateLimit` what is left of the one
+that is nearest to its end.
 """
 
 PROBLEMS: dict[int, tuple[str, str]] = {
@@ -33,11 +36,14 @@ PROBLEMS: dict[int, tuple[str, str]] = {
     401: ("NotAuthenticated", "There is no credential, or it is not valid."),
     403: ("Forbidden", "The caller lacks the scope."),
     404: ("NotFound", "There is no such thing, or it belongs to someone else."),
+    408: ("TimedOut", "The body did not arrive in time."),
     409: ("Conflict", "It exists already, or the same idempotency key is still running."),
     413: ("TooLarge", "The body is over the limit."),
     415: ("UnsupportedMediaType", "The body has a media type that is not understood here."),
     422: ("ValidationFailed", "The body or the query failed validation; `errors` says where."),
+    429: ("RateLimited", "Too many requests; `Retry-After` says when to come back."),
     500: ("Failed", "Something of ours failed; the request id finds it in the log."),
+    502: ("UpstreamFailed", "Another system that this needs did not answer as it should."),
     503: ("Unavailable", "It cannot be answered right now; `Retry-After` says when to come back."),
 }
 
@@ -171,7 +177,12 @@ def _describe(operation: dict[str, Any], path: str, method: str, handler: HTTPRo
     responses = operation.setdefault("responses", {})
     # Litestar documents its own error body for 400, which the platform never sends.
     responses.pop("400", None)
-    for status in sorted(_problems_of(operation, path, method, is_public=is_public)):
+    statuses = _problems_of(operation, path, method, is_public=is_public)
+    # What a route refuses besides what every route of its kind does.
+    statuses |= set(handler.opt.get("problems", ()))
+    if not handler.opt.get("uncounted"):
+        statuses.add(429)
+    for status in sorted(statuses):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/{PROBLEMS[status][0]}"})
 
 
@@ -185,7 +196,7 @@ def _problems_of(operation: dict[str, Any], path: str, method: str, *, is_public
     if "{" in path:
         statuses.add(404)
     if "requestBody" in operation:
-        statuses |= {413, 415, 422}
+        statuses |= {408, 413, 415, 422}
     if any(parameter.get("in") == "query" for parameter in operation.get("parameters", ())):
         statuses.add(422)
     if method in {"post", "put", "patch", "delete"}:

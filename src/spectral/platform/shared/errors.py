@@ -91,6 +91,18 @@ class MethodNotAllowedError(SpectralError):
     title = "Method Not Allowed"
 
 
+class RequestTimeoutError(SpectralError):
+    """The body did not arrive in time; the connection is not used again."""
+
+    status = 408
+    slug = "request-timeout"
+    title = "Request Timeout"
+
+    def __init__(self, detail: str, **extensions: Any) -> None:
+        super().__init__(detail, **extensions)
+        self.headers = {"Connection": "close"}
+
+
 class ConflictError(SpectralError):
     """A unique name is taken, or the same idempotency key is still running."""
 

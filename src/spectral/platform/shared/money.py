@@ -3,6 +3,7 @@
 An unknown cost is `None`, never 0.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
@@ -60,3 +61,14 @@ UsdAmountIn = Annotated[
     WithJsonSchema({"type": ["string", "number"], "examples": ["5.00"], "description": "US dollars"}),
 ]
 """An amount in a request body: decimal string or number of US dollars in JSON, integer nano-USD in Python."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What calls of models cost: the known part in nano-USD, and how many calls have an unknown cost."""
+
+    known_nano_usd: int = 0
+    unpriced_calls: int = 0
+
+    def __add__(self, other: "Spending") -> "Spending":
+        return Spending(self.known_nano_usd + other.known_nano_usd, self.unpriced_calls + other.unpriced_calls)

@@ -6,6 +6,21 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from spectral.platform.shared.tokens import derive_key
 
+SEALED = "sealed"
+
+
+def sealed(purpose: str) -> dict[str, str]:
+    """Says of a column that `SecretBox` of this purpose sealed it: `mapped_column(sa.Text, info=sealed("totp"))`.
+
+    `spectral rotate-secrets` finds by it what has to be sealed again.
+    """
+    return {SEALED: purpose}
+
+
+def secret_fingerprint(secret_key: bytes) -> str:
+    """Names a secret key without telling anything about it: 16 hex digits of a key that is derived for this alone."""
+    return derive_key(secret_key, "fingerprint").hex()[:16]
+
 
 class SealBrokenError(Exception):
     """The sealed text was changed, or none of the installation's secret keys made it."""

@@ -6,15 +6,16 @@ import hashlib
 import hmac
 import secrets
 import string
+from collections.abc import Iterable
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 ALGORITHM = "EdDSA"
+TOKEN_TYPE = "JWT"  # noqa: S105 - the header's `typ`
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 REFRESH_TOKEN_BYTES = 32
 CHECKSUM_CHARACTERS = 6
@@ -29,77 +30,81 @@ def derive_key(secret: bytes, purpose: str) -> bytes:
     return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"spectral:{purpose}".encode()).derive(secret)
 
 
-class TokenSigner:
-    """Signs with the first secret's Ed25519 key and accepts every secret's, found by `kid`.
+def sign_token(key: Ed25519PrivateKey, payload: dict[str, Any]) -> str:
+    """A JWT of the claims in `payload`, whose `kid` names the public half of `key`."""
+    return jwt.encode(payload, key, algorithm=ALGORITHM, headers={"kid": key_id(key.public_key())})
 
-    Prepending a secret rotates the signing key; tokens of the former one stay valid until they expire.
+
+def token_key_id(token: str) -> str:
+    """The `kid` of a token whose header holds what ours hold and nothing else. Raises InvalidTokenError.
+
+    What a header may also hold chooses a key or changes the rules (`jku`, `jwk`, `x5u`, `crit`): whoever sends the
+    token would choose.  Source: RFC 8725 §3.
     """
-
-    def __init__(self, secret_keys: tuple[bytes, ...], issuer: str) -> None:
-        private = [Ed25519PrivateKey.from_private_bytes(derive_key(key, "access-token")) for key in secret_keys]
-        self._signing_key = private[0]
-        self._public_keys = {key_id(key): key.public_key() for key in private}
-        self._kid = key_id(private[0])
-        self._issuer = issuer
-
-    def sign(self, *, audience: str, kind: str, issued_at: int, lifetime_s: int, claims: dict[str, Any]) -> str:
-        """A JWT with `iss aud typ iat exp` and the given claims; `issued_at` in seconds since the epoch."""
-        payload = claims | {
-            "iss": self._issuer,
-            "aud": audience,
-            "typ": kind,
-            "iat": issued_at,
-            "exp": issued_at + lifetime_s,
-        }
-        return jwt.encode(payload, self._signing_key, algorithm=ALGORITHM, headers={"kid": self._kid})
-
-    def verify(self, token: str, *, audience: str, kind: str) -> dict[str, Any]:
-        """The claims of a token that is ours, for this audience and of this kind, and valid now.
-
-        The key is looked up by `kid` among our own only, and its one algorithm is the only one accepted.
-        Raises InvalidTokenError.
-        """
-        try:
-            key = self._public_keys[jwt.get_unverified_header(token)["kid"]]
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                audience=audience,
-                issuer=self._issuer,
-                options={"require": ["exp", "iat", "iss", "aud", "sub", "jti"]},
-            )
-        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError) as error:
-            raise InvalidTokenError from error
-        if claims.get("typ") != kind:
-            raise InvalidTokenError
-        return claims
-
-    def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """The public keys as a JSON Web Key Set (RFC 7517, RFC 8037)."""
-        return {
-            "keys": [
-                {
-                    "kty": "OKP",
-                    "crv": "Ed25519",
-                    "use": "sig",
-                    "alg": ALGORITHM,
-                    "kid": kid,
-                    "x": _base64url(key.public_bytes(Encoding.Raw, PublicFormat.Raw)),
-                }
-                for kid, key in self._public_keys.items()
-            ]
-        }
+    try:
+        header = jwt.get_unverified_header(token)
+    except (jwt.InvalidTokenError, TypeError, ValueError) as error:
+        raise InvalidTokenError from error
+    kid = header.get("kid")
+    if header != {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": kid} or not isinstance(kid, str):
+        raise InvalidTokenError
+    return kid
 
 
-def key_id(key: Ed25519PrivateKey) -> str:
-    """The id under which the public half is published: the first 16 hex digits of its SHA-256."""
-    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return hashlib.sha256(raw).hexdigest()[:16]
+def verify_token(token: str, key: Ed25519PublicKey, *, issuer: str, audience: str, kind: str) -> dict[str, Any]:
+    """The claims of a token that `key` signed, for this audience and of this kind, and valid now.
+
+    Raises InvalidTokenError.
+    """
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            audience=audience,
+            issuer=issuer,
+            options={"require": ["exp", "iat", "iss", "aud", "sub", "jti"], "strict_aud": True},
+        )
+    except (jwt.InvalidTokenError, TypeError, ValueError, OverflowError) as error:
+        raise InvalidTokenError from error
+    if claims.get("typ") != kind:
+        raise InvalidTokenError
+    return claims
 
 
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+def key_set(keys: Iterable[Ed25519PublicKey]) -> dict[str, list[dict[str, str]]]:
+    """Public keys as a JSON Web Key Set (RFC 7517, RFC 8037)."""
+    return {
+        "keys": [
+            {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": ALGORITHM, "kid": key_id(key), "x": public_text(key)}
+            for key in keys
+        ]
+    }
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """The id under which a key is published: the first 16 hex digits of its SHA-256."""
+    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]
+
+
+def public_text(key: Ed25519PublicKey) -> str:
+    """The key's 32 bytes as 43 characters of base64url."""
+    return base64.urlsafe_b64encode(key.public_bytes_raw()).rstrip(b"=").decode("ascii")
+
+
+def public_key(text: str) -> Ed25519PublicKey:
+    """What `public_text` was made of. Raises ValueError."""
+    return Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(text + "="))
+
+
+def private_text(key: Ed25519PrivateKey) -> str:
+    """The private key as text, to be sealed."""
+    return base64.urlsafe_b64encode(key.private_bytes_raw()).decode("ascii")
+
+
+def private_key(text: str) -> Ed25519PrivateKey:
+    """What `private_text` was made of. Raises ValueError."""
+    return Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(text))
 
 
 def opaque_token() -> str:

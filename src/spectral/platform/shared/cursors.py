@@ -5,10 +5,25 @@ import binascii
 import json
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 from spectral.platform.shared.errors import FieldError, ValidationFailedError
 
 COUNTED = 10_000
 """Collections are counted up to here; beyond, the total is reported as an estimate."""
+
+
+class CursorPagination(BaseModel):
+    """Where in a collection that may be long these results stand; `next_cursor` is null at its end.
+
+    `total` is counted up to 10,000; beyond, `total_is_estimate` is true.
+    """
+
+    total: int
+    total_is_estimate: bool
+    limit: int
+    offset: int
+    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,82 @@
+"""The wire shapes of overviews."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from spectral.platform.shared.money import UsdAmount
+from spectral.platform.shared.pagination import Pagination
+from spectral.platform.shared.wire import Timestamp, WireOut
+
+
+class FiguresOut(WireOut):
+    """What is there now, and what happened in the last 30 days.
+
+    `own_model_cost_usd` is what Spectral spent on models for evaluations, searches and the playground;
+    `observed_model_cost_usd` what the agents' own calls cost, by their traces. Calls of unknown cost are counted apart.
+    """
+
+    members: int = Field(description="People with a role in the workspace; the account's owners are not counted.")
+    agents: int
+    api_keys_active: int
+    traces: int
+    spans: int
+    received_spans: int = Field(description="In the last 30 days, copies included.")
+    received_bytes: int = Field(description="In the last 30 days, before decompression.")
+    scans: int = Field(description="Started in the last 30 days.")
+    own_model_cost_usd: UsdAmount
+    own_unpriced_calls: int
+    observed_model_cost_usd: UsdAmount
+    observed_unpriced_calls: int
+
+
+class WorkspaceUsageOut(FiguresOut):
+    """The figures of one workspace."""
+
+    workspace_id: UUID
+    name: str
+
+
+class AccountUsageOut(WireOut):
+    """The usage of an account by workspace, newest first. `total` adds up the workspaces of this page."""
+
+    since: Timestamp = Field(description="Where the 30 days begin.")
+    members: int = Field(description="People in the account.")
+    total: FiguresOut
+    results: list[WorkspaceUsageOut]
+    pagination: Pagination
+
+
+class FailedScanOut(WireOut):
+    """A scan that ended by an error."""
+
+    scan_id: UUID
+    type: str | None
+    finished_at: Timestamp | None
+
+
+class StaleHoldoutOut(WireOut):
+    """The newest holdout of a sample set, which can be asked nothing more: a new one is to be frozen.
+
+    `retired`: it was retired and nothing took its place; `exhausted`: all its planned looks are taken.
+    """
+
+    set_id: UUID
+    holdout_id: UUID
+    reason: Literal["retired", "exhausted"]
+
+
+class WorkspaceHealthOut(WireOut):
+    """How a workspace is. `reasons` says what needs attention; without any, `status` is ok.
+
+    `ingestion_errors` counts spans and requests that were refused in the last 24 hours, by reason.
+    """
+
+    status: Literal["ok", "attention"]
+    reasons: list[Literal["no_recent_traces", "ingestion_errors", "failing_scans", "stale_holdouts"]]
+    last_trace_seen_at: Timestamp | None = Field(description="Null where none came in for 31 days.")
+    ingestion_errors: dict[str, int]
+    failing_scans: list[FailedScanOut] = Field(description="The latest 20 of the last 7 days.")
+    stale_holdouts: list[StaleHoldoutOut]
+    open_support_grants: int

@@ -1,0 +1,1 @@
+"""Mail: written in the transaction that causes it, sent after the commit, at least once."""

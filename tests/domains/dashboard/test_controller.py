@@ -1,0 +1,151 @@
+"""What an account uses, and how a workspace is."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import sqlalchemy as sa
+
+from spectral.domains.agents.models import AgentInvocation
+from spectral.domains.changesets.models import HoldoutLedger
+from spectral.domains.samples.service import SampleService
+from spectral.domains.scans.models import Scan
+from spectral.domains.traces.models import TraceIngestion
+from spectral.platform.db.session import Database
+from spectral.platform.shared.clock import utc_now
+from tests.fixtures.people import join
+from tests.fixtures.tenants import Tenant, register_tenant
+from tests.fixtures.world import World, WorldBuilder, otlp_document
+
+USAGE = "/api/v1/account/usage"
+
+
+async def send(client: httpx.AsyncClient, tenant: Tenant, number: int) -> None:
+    """One trace of one span."""
+    body = otlp_document(f"{number:032x}", f"{number:016x}", "said")
+    answer = await client.post("/otel/v1/traces", json=body, headers=tenant.key_headers)
+    assert answer.is_success, answer.text
+
+
+async def health_of(client: httpx.AsyncClient, tenant: Tenant) -> dict[str, Any]:
+    answer = await client.get(f"{tenant.url}/health", headers=tenant.client_headers)
+    assert answer.status_code == 200
+    return dict(answer.json())
+
+
+async def test_usage_is_told_by_workspace_and_added_up(client: httpx.AsyncClient, database: Database) -> None:
+    world = await WorldBuilder(client, database, "ours").build()
+    other = await register_tenant(client, "theirs")
+    await send(client, other, 7)
+    before = (await client.get(USAGE, headers=world.headers)).json()
+    (first,) = before["results"]
+    assert (first["workspace_id"], first["name"]) == (world.ids["workspace_id"], "Default")
+    assert (first["traces"], first["spans"], first["scans"], first["agents"]) == (1, 1, 1, 2)
+    assert first["api_keys_active"] == 3
+    assert first["received_spans"] == 1
+    assert first["received_bytes"] > 0
+    assert (first["own_model_cost_usd"], first["own_unpriced_calls"]) == ("0", 0)
+    second = await client.post("/api/v1/workspaces", json={"name": "Second"}, headers=world.headers)
+    url = second.headers["location"]
+    await client.post(f"{url}/agents", json={"name": "only"}, headers=world.headers)
+    after = (await client.get(USAGE, headers=world.headers)).json()
+    assert [found["name"] for found in after["results"]] == ["Second", "Default"]
+    assert (after["results"][0]["agents"], after["total"]["agents"]) == (1, 3)
+    assert after["total"]["traces"] == 1
+    assert (after["members"], after["pagination"]["total"]) == (2, 2)
+    page = (await client.get(f"{USAGE}?limit=1&offset=1", headers=world.headers)).json()
+    assert [found["name"] for found in page["results"]] == ["Default"]
+    assert page["total"]["agents"] == 2
+
+
+async def test_costs_are_what_is_known_and_unknown_ones_are_counted(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    world = await WorldBuilder(client, database, "ours").build()
+    async with database.transaction(world.tenant.access) as session:
+        mine = AgentInvocation.workspace_id == world.tenant.workspace_id
+        row = (await session.scalars(sa.select(AgentInvocation).where(mine))).one()
+        row.cost_nano_usd = 1_500_000_000
+        copy = {column.name: getattr(row, column.key) for column in AgentInvocation.__table__.columns}
+        unknown = copy | {"id": UUID(int=1), "cost_nano_usd": None}
+        old = copy | {"id": UUID(int=2), "created_at": utc_now() - timedelta(days=31)}
+        await session.execute(sa.insert(AgentInvocation), [unknown, old])
+    (figures,) = (await client.get(USAGE, headers=world.headers)).json()["results"]
+    assert (figures["own_model_cost_usd"], figures["own_unpriced_calls"]) == ("1.5", 1)
+
+
+async def test_usage_is_for_who_administrates_the_account(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    admin = await join(client, tenant, "admin", inside="admin")
+    for headers, status in ((admin.headers, 403), (tenant.key_headers, 403), ({}, 401)):
+        assert (await client.get(USAGE, headers=headers)).status_code == status
+    assert (await client.get(f"{USAGE}?limit=101", headers=tenant.client_headers)).status_code == 422
+
+
+async def test_a_new_workspace_is_well(client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant) -> None:
+    assert await health_of(client, tenant) == {
+        "status": "ok",
+        "reasons": [],
+        "last_trace_seen_at": None,
+        "ingestion_errors": {},
+        "failing_scans": [],
+        "stale_holdouts": [],
+        "open_support_grants": 0,
+    }
+    url = f"{tenant.url}/health"
+    for headers, status in ((other_tenant.client_headers, 404), (tenant.key_headers, 403), ({}, 401)):
+        assert (await client.get(url, headers=headers)).status_code == status
+
+
+async def test_what_comes_in_and_what_is_refused_is_seen(
+    client: httpx.AsyncClient, tenant: Tenant, database: Database
+) -> None:
+    await send(client, tenant, 1)
+    assert (await health_of(client, tenant))["last_trace_seen_at"] is not None
+    kind = {"Content-Type": "application/json"}
+    refused = await client.post("/otel/v1/traces", content=b"{", headers=tenant.key_headers | kind)
+    assert refused.status_code == 400
+    health = await health_of(client, tenant)
+    assert (health["status"], health["reasons"]) == ("attention", ["ingestion_errors"])
+    assert sum(health["ingestion_errors"].values()) == 1
+    async with database.transaction(tenant.access) as session:
+        mine = TraceIngestion.workspace_id == tenant.workspace_id
+        days_ago = utc_now() - timedelta(days=2)
+        aged = sa.update(TraceIngestion).where(mine).values(minute=days_ago, last_seen_at=days_ago)
+        await session.execute(aged)
+    silent = await health_of(client, tenant)
+    assert (silent["reasons"], silent["ingestion_errors"]) == (["no_recent_traces"], {})
+
+
+async def test_failed_scans_stale_holdouts_and_staff_are_told(client: httpx.AsyncClient, database: Database) -> None:
+    world = await WorldBuilder(client, database, "ours").build()
+    calm = await health_of(client, world.tenant)
+    assert (calm["failing_scans"], calm["stale_holdouts"], calm["open_support_grants"]) == ([], [], 1)
+    await fail_scan(database, world)
+    failing = await health_of(client, world.tenant)
+    assert [(scan["scan_id"], scan["type"]) for scan in failing["failing_scans"]] == [
+        (world.ids["scan_id"], "provider-failed")
+    ]
+    await client.delete(f"{world.tenant.url}/support-grants/{world.ids['grant_id']}", headers=world.headers)
+    async with database.transaction(world.tenant.access) as session:
+        mine = HoldoutLedger.workspace_id == world.tenant.workspace_id
+        await session.execute(sa.update(HoldoutLedger).where(mine).values(looks_taken=3))
+    exhausted = await health_of(client, world.tenant)
+    (stale,) = exhausted["stale_holdouts"]
+    assert (stale["holdout_id"], stale["reason"]) == (world.ids["holdout_id"], "exhausted")
+    assert exhausted["open_support_grants"] == 0
+    async with database.transaction(world.tenant.access) as session:
+        service = SampleService(session, world.tenant.access)
+        await service.retire_holdout(UUID(world.ids["holdout_id"]), "spent")
+    retired = await health_of(client, world.tenant)
+    assert [found["reason"] for found in retired["stale_holdouts"]] == ["retired"]
+    assert {"failing_scans", "stale_holdouts"} <= set(retired["reasons"])
+
+
+async def fail_scan(database: Database, world: World) -> None:
+    async with database.transaction(world.tenant.access) as session:
+        mine = (Scan.workspace_id == world.tenant.workspace_id, Scan.id == UUID(world.ids["scan_id"]))
+        failure = {"type": "provider-failed", "detail": "it was away"}
+        await session.execute(
+            sa.update(Scan).where(*mine).values(status="failed", finished_at=utc_now(), failure=failure)
+        )
