@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     invites_per_day: int = Field(default=200, ge=1, le=100_000)
     api_key_lifetime_days: int = Field(default=90, ge=1, le=3650)
     password_minimum_characters: int | None = Field(default=None, ge=7, le=128)
-    sign_in_failures_per_account: int = Field(default=10, ge=3, le=1000)
+    sign_in_failures_per_account: int = Field(default=10, ge=3, le=1_000_000)
     sign_in_failures_per_address: int = Field(default=100, ge=3, le=1_000_000)
     resets_per_account: int = Field(default=5, ge=1, le=1000)
     resets_per_address: int = Field(default=50, ge=1, le=1_000_000)

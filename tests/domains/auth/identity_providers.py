@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -190,7 +190,9 @@ def running_stub() -> Iterator[StubProvider]:
             if status == 302:
                 self.send_header("Location", f"{stub.issuer}/elsewhere")
             self.end_headers()
-            self.wfile.write(content)
+            # Whoever has read enough, or waited enough, hangs up.
+            with suppress(ConnectionError):
+                self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -129,6 +129,13 @@ async def test_many_attempts_at_once_get_no_further_than_one_after_the_other(
     assert (statuses.count(401), statuses.count(429)) == (3, 5)
 
 
+async def test_many_right_ones_at_once_are_no_failures(client_of: ClientOf, tenant: Tenant) -> None:
+    strict = await client_of(sign_in_failures_per_account=3)
+    right = {"email": tenant.email, "password": tenant.password}
+    answers = await asyncio.gather(*(strict.post(LOGIN, json=right) for _ in range(6)))
+    assert {answer.status_code for answer in answers} == {200}
+
+
 async def test_too_many_failures_lock_the_network_address(client_of: ClientOf, tenant: Tenant) -> None:
     strict = await client_of(sign_in_failures_per_address=4)
     right = {"email": tenant.email, "password": tenant.password}

@@ -9,16 +9,16 @@ from tests.fixtures.tenants import PASSWORD, Tenant
 ROUTES = ("model-health", "model-config", "engine")
 
 
-async def sign_in_as_staff(client: httpx.AsyncClient, database: Database) -> dict[str, str]:
+async def sign_in_as_staff(client: httpx.AsyncClient, identity: Database) -> dict[str, str]:
     body = {"email": "staff@example.com", "password": PASSWORD, "tenant_name": "Staff"}
     registered = await client.post("/api/v1/auth/register", json=body)
-    async with database.transaction() as session:
+    async with identity.transaction() as session:
         await AccountService(session).promote_to_operations(body["email"])
     return {"Authorization": f"Bearer {registered.json()['access_token']}"}
 
 
-async def test_only_operations_staff_may_look(client: httpx.AsyncClient, tenant: Tenant, database: Database) -> None:
-    staff = await sign_in_as_staff(client, database)
+async def test_only_operations_staff_may_look(client: httpx.AsyncClient, tenant: Tenant, identity: Database) -> None:
+    staff = await sign_in_as_staff(client, identity)
     for route in ROUTES:
         url = f"/api/v1/operations/{route}"
         assert (await client.get(url)).status_code == 401, route
@@ -32,8 +32,8 @@ async def test_only_operations_staff_may_look(client: httpx.AsyncClient, tenant:
     assert (await client.get(f"{tenant.url}/agents", headers=staff)).status_code == 404
 
 
-async def test_the_catalogue_says_what_each_model_is(client: httpx.AsyncClient, database: Database) -> None:
-    staff = await sign_in_as_staff(client, database)
+async def test_the_catalogue_says_what_each_model_is(client: httpx.AsyncClient, identity: Database) -> None:
+    staff = await sign_in_as_staff(client, identity)
     listed = (await client.get("/api/v1/operations/model-config", headers=staff)).json()
     local = {model["name"]: model for model in listed["results"] if model["provider"] == "spectral-local"}
     assert sorted(local) == ["spectral-local/large", "spectral-local/small"]
@@ -47,9 +47,9 @@ async def test_the_catalogue_says_what_each_model_is(client: httpx.AsyncClient, 
 
 
 async def test_model_health_counts_what_was_called(
-    client: httpx.AsyncClient, tenant: Tenant, database: Database
+    client: httpx.AsyncClient, tenant: Tenant, identity: Database
 ) -> None:
-    staff = await sign_in_as_staff(client, database)
+    staff = await sign_in_as_staff(client, identity)
 
     async def health() -> dict[str, dict[str, object]]:
         listed = (await client.get("/api/v1/operations/model-health", headers=staff)).json()
@@ -81,14 +81,14 @@ async def test_model_health_counts_what_was_called(
     assert seen["spectral-local/large"]["calls"] == 0
 
 
-async def test_the_engine_says_that_nobody_executes(client: httpx.AsyncClient, database: Database) -> None:
-    staff = await sign_in_as_staff(client, database)
+async def test_the_engine_says_that_nobody_executes(client: httpx.AsyncClient, identity: Database) -> None:
+    staff = await sign_in_as_staff(client, identity)
     engine = (await client.get("/api/v1/operations/engine", headers=staff)).json()
     assert (engine["status"], engine["executing"], engine["executors"]) == ("degraded", False, 0)
     assert (engine["queued"], engine["running"], engine["oldest_queued_s"]) == (0, 0, None)
 
 
-async def test_the_engine_says_that_this_process_executes(engine_client: httpx.AsyncClient, database: Database) -> None:
-    staff = await sign_in_as_staff(engine_client, database)
+async def test_the_engine_says_that_this_process_executes(engine_client: httpx.AsyncClient, identity: Database) -> None:
+    staff = await sign_in_as_staff(engine_client, identity)
     engine = (await engine_client.get("/api/v1/operations/engine", headers=staff)).json()
     assert (engine["status"], engine["executing"], engine["executors"]) == ("ok", True, 1)

@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from litestar import Litestar
 
 from spectral.platform.access.signing import (
     KeyTimes,
@@ -15,10 +17,14 @@ from spectral.platform.access.signing import (
     SigningKeysMissingError,
     TokenSigner,
 )
+from spectral.platform.db.migrations import migrate
 from spectral.platform.db.session import Database
 from spectral.platform.shared.secret_box import SecretBox
 from spectral.platform.shared.tokens import InvalidTokenError, token_key_id
 from spectral.settings import Settings
+from tests.fixtures.databases import make_settings
+from tests.fixtures.servers import in_process
+from tests.fixtures.tenants import register_tenant
 
 OLD, NEW = b"the-old-secret-of-32-characters!", b"the-new-secret-of-32-characters!"
 TIMES = KeyTimes(reload=timedelta(seconds=30), reach=timedelta(seconds=900), lifetime=timedelta(days=90))
@@ -225,6 +231,19 @@ async def test_a_database_that_is_away_does_not_end_what_is_known(
     monkeypatch.setattr(unstarted, "refresh", away)
     with pytest.raises(sa.exc.OperationalError):
         await unstarted.ready()
+
+
+@pytest.mark.databases("sqlite")
+async def test_an_application_that_starts_before_its_schema_signs_when_that_is_there(
+    database_kind: str, tmp_path: Path, create_app: Callable[[Settings], Litestar]
+) -> None:
+    settings = make_settings(tmp_path / "data")
+    async with in_process(create_app(settings)) as client:
+        assert (await client.get("/api/v1/health", params={"ready": 1})).status_code == 503
+        await asyncio.to_thread(migrate, settings)
+        tenant = await register_tenant(client, "first")
+        assert (await client.get("/api/v1/auth/me", headers=tenant.client_headers)).status_code == 200
+        assert len((await client.get("/.well-known/jwks.json")).json()["keys"]) == 1
 
 
 async def test_no_token_outlives_its_key(process: Callable[..., TokenSigner], settings: Settings) -> None:

@@ -35,44 +35,44 @@ class AttemptLimits:
 
 
 class Attempts:
-    """Each attempt is counted before it is made, so that many at once get no further than one after the other.
+    """Who shows a wrong password or code too often is refused for a while, whatever they show then.
 
-    A success takes the attempt back. address: None for what no request asked for (the command line).
+    Nothing is learnt from an attempt before it has been counted: of many at once no more are answered than one after
+    the other.  address: None for what no request asked for (the command line).
     """
 
     def __init__(self, counter: RateCounter, limits: AttemptLimits) -> None:
         self._counter = counter
         self._limits = limits
 
-    async def begin_sign_in(self, email: str, address: str | None) -> None:
-        """Raises TooManyAttemptsError."""
-        # An address that is locked out adds nothing to the account's count.
-        await self._hit(f"sign-in:address:{address}", self._limits.failures_per_address, SIGN_IN_WINDOW_S)
-        await self._hit(_account_bucket(email), self._limits.failures_per_account, SIGN_IN_WINDOW_S)
+    async def admit_sign_in(self, email: str, address: str | None) -> None:
+        """Asked before the password is looked at, and before anybody is told that it was right.
 
-    async def end_sign_in(self, email: str, address: str | None) -> None:
-        """The sign-in succeeded: the account's failures are forgotten, the address has one attempt less."""
-        await self._counter.hit(
-            f"sign-in:address:{address}",
-            limit=self._limits.failures_per_address,
-            window_s=SIGN_IN_WINDOW_S,
-            cost=-1,
-        )
-        await self.forgive(email)
+        Raises TooManyAttemptsError.
+        """
+        for bucket, limit in self._sign_in(email, address):
+            verdict = await self._counter.peek(bucket, limit=limit)
+            if not verdict.allowed:
+                raise TooManyAttemptsError(verdict.reset_s)
+
+    async def count_failed_sign_in(self, email: str, address: str | None) -> None:
+        """Before anybody is told that it was wrong. Raises TooManyAttemptsError in the place of that answer."""
+        for bucket, limit in self._sign_in(email, address):
+            await self._hit(bucket, limit, SIGN_IN_WINDOW_S)
 
     async def forgive(self, email: str) -> None:
         """The account's failures are forgotten."""
         await self._counter.clear(_account_bucket(email))
 
     async def begin_proof(self, kind: str, user_id: UUID) -> None:
-        """A signed-in person shows their password (`password`) or second factor (`code`) once more.
+        """A person whom we know shows their password (`password`) or second factor (`code`); counted as a failure.
 
         Raises TooManyAttemptsError.
         """
         await self._hit(f"proof:{kind}:{user_id}", self._limits.failures_per_account, SIGN_IN_WINDOW_S)
 
     async def end_proof(self, kind: str, user_id: UUID) -> None:
-        """It was the right one."""
+        """It was the right one: the failures are forgotten."""
         await self._counter.clear(f"proof:{kind}:{user_id}")
 
     async def begin_reset(self, email: str, address: str | None) -> None:
@@ -84,6 +84,13 @@ class Attempts:
         """Raises TooManyAttemptsError."""
         if address is not None:
             await self._hit(f"register:address:{address}", self._limits.registrations_per_address, MAIL_WINDOW_S)
+
+    def _sign_in(self, email: str, address: str | None) -> list[tuple[str, int]]:
+        """An address that is locked out adds nothing to the account's count, so it comes first."""
+        return [
+            (f"sign-in:address:{address}", self._limits.failures_per_address),
+            (_account_bucket(email), self._limits.failures_per_account),
+        ]
 
     async def _hit(self, bucket: str, limit: int, window_s: int) -> None:
         verdict = await self._counter.hit(bucket, limit=limit, window_s=window_s)

@@ -43,7 +43,7 @@ class SignIn:
         Each of them says the same whether the address is registered or not; the second tells whoever has the right
         password only.
         """
-        await self._attempts.begin_sign_in(email, device.address)
+        await self._attempts.admit_sign_in(email, device.address)
         async with self._identity.transaction(read_only=True) as session:
             accounts = AccountService(session)
             user = await accounts.find_user_by_email(email)
@@ -51,7 +51,9 @@ class SignIn:
         fits = await self._passwords.verify(known, password)
         if user is None or known is None or not fits:
             await self._note_failure(user, "auth.sign_in_failed", device)
+            await self._attempts.count_failed_sign_in(email, device.address)
             raise WrongCredentialsError
+        await self._attempts.admit_sign_in(email, device.address)
         if user.second_factor_at is not None:
             if code is None:
                 raise SecondFactorRequiredError
@@ -60,8 +62,9 @@ class SignIn:
         signed_in = await self._open(user, renewed, code, device)
         if signed_in is None:
             await self._note_failure(user, "auth.second_factor_failed", device)
+            await self._attempts.count_failed_sign_in(email, device.address)
             raise SecondFactorRequiredError("The code is wrong, or was used before")
-        await self._attempts.end_sign_in(email, device.address)
+        await self._attempts.forgive(email)
         if user.second_factor_at is not None:
             await self._attempts.end_proof("code", user.id)
         return signed_in

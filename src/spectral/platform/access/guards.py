@@ -91,7 +91,11 @@ def requires(*any_of: Scope) -> Guard:
         if not principal.scopes & wanted:
             message = f"This needs the scope {' or '.join(sorted(wanted))}"
             raise ForbiddenError(message, required_scopes=sorted(wanted))
-        if principal.account_deleting and Scope.ADMIN_ACCOUNT in wanted and connection.scope["method"] not in READING:
+        if (
+            principal.account_deleting
+            and Scope.ADMIN_ACCOUNT in wanted
+            and connection.scope.get("method") not in READING
+        ):
             raise AccountBeingDeletedError
         if principal.needs_step_up and wanted <= SENSITIVE and connection.scope.get("method") not in READING:
             raise StepUpRequiredError

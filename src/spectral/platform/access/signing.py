@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+import asyncpg
 import sqlalchemy as sa
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -40,6 +41,8 @@ RELOADS_BEFORE_SIGNING = 2
 UNKNOWN_KEY_PAUSE_S = 1.0
 # Other short-lived tokens than access tokens are signed too; none may outlive its key.
 SHORTEST_REACH_S = 3600
+# A driver raises its own errors while it connects, and those of the operating system.
+DATABASE_ERRORS = (SQLAlchemyError, OSError, asyncpg.PostgresError)
 
 log = structlog.get_logger(__name__)
 
@@ -211,7 +214,7 @@ class TokenSigner:
             await asyncio.sleep(self._times.reload.total_seconds())
             try:
                 await self.refresh()
-            except (SQLAlchemyError, OSError):
+            except DATABASE_ERRORS:
                 log.warning("signing_keys_not_reloaded", exc_info=True)
 
     def _names_unknown(self, token: str | None) -> bool:
@@ -228,7 +231,7 @@ class TokenSigner:
                 return
             try:
                 await self.refresh()
-            except (SQLAlchemyError, OSError):
+            except DATABASE_ERRORS:
                 if not self._keys:
                     raise
                 # What is known goes on serving, and the database is not asked by every request.

@@ -151,6 +151,7 @@ class AuditController(Controller):
         "/head",
         operation_id="readAuditHead",
         summary="Read the signed head of the audit log",
+        opt={"may_be_missing": True},
         dependencies={"audit_log": Provide(provide_audit_log, sync_to_thread=False)},
     )
     async def read_head(self, audit_log: AuditLog, signer: TokenSigner) -> AuditHeadOut:

@@ -180,6 +180,9 @@ def _describe(operation: dict[str, Any], path: str, method: str, handler: HTTPRo
     statuses = _problems_of(operation, path, method, is_public=is_public)
     # What a route refuses besides what every route of its kind does.
     statuses |= set(handler.opt.get("problems", ()))
+    if handler.opt.get("may_be_missing"):
+        # No id is named, and what is asked for need not be there yet.
+        statuses.add(404)
     if not handler.opt.get("uncounted"):
         statuses.add(429)
     for status in sorted(statuses):

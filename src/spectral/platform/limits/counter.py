@@ -60,6 +60,20 @@ class RateCounter:
             reset_s=max(1, math.ceil((expires_at - now).total_seconds())),
         )
 
+    async def peek(self, bucket: str, *, limit: int) -> Verdict:
+        """Whether one more hit would be within the limit; counts nothing."""
+        now = utc_now()
+        statement = sa.select(RateWindow.used, RateWindow.expires_at).where(
+            RateWindow.bucket == bucket_key(bucket), RateWindow.expires_at > now
+        )
+        rows = await self._identity.look_up(statement)
+        used, expires_at = rows[0] if rows else (0, now)
+        return Verdict(
+            allowed=used < limit,
+            remaining=max(0, limit - used),
+            reset_s=max(1, math.ceil((expires_at - now).total_seconds())),
+        )
+
     async def add(self, bucket: str, cost: int, now: datetime, expires_at: datetime) -> tuple[int, datetime]:
         """What the bucket holds with `cost` added, and when its window ends: at `expires_at` if it begins now."""
         insert = (sqlite.insert if self._identity.is_sqlite else postgresql.insert)(RateWindow)
