@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from aiosmtplib import SMTPException
 from rich.console import Console
 from rich.table import Table
 
@@ -11,6 +12,7 @@ from spectral.platform.db.migrations import head_revision
 from spectral.platform.db.session import Database
 from spectral.platform.engine.engine import Engine
 from spectral.platform.health import DatabaseCheck
+from spectral.platform.mail.delivery import SmtpDelivery
 from spectral.settings import Environment, Settings
 
 
@@ -26,7 +28,7 @@ class Finding:
 
 async def examine(settings: Settings, console: Console) -> bool:
     """Print every finding; True when nothing is wrong that keeps the server from working."""
-    findings = [_environment(settings), _data_dir(settings)]
+    findings = [_environment(settings), _data_dir(settings), await _mail(settings)]
     database = Database(settings.url, pool_size=2)
     engine = Engine(database, executes=False)
     try:
@@ -59,6 +61,21 @@ async def examine(settings: Settings, console: Console) -> bool:
         table.add_row(finding.what, f"[{colour}]{finding.found}", finding.advice)
     console.print(table)
     return not any(finding.fatal for finding in findings)
+
+
+async def _mail(settings: Settings) -> Finding:
+    """The server is asked with its credentials; nothing is sent. Mail that does not leave stops nobody's work."""
+    server = settings.mail_server
+    if server is None:
+        return Finding(
+            "mail", f"kept as files in {settings.outbox_dir}", "SPECTRAL_SMTP_URL, or look with `spectral mail`"
+        )
+    try:
+        await SmtpDelivery(server, settings.mail_sender).check()
+    except (SMTPException, OSError) as error:
+        found = f"{server.host}:{server.port} refused: {type(error).__name__}"
+        return Finding("mail", found, "check SPECTRAL_SMTP_URL: host, port, starttls, user and password")
+    return Finding("mail", f"{server.host}:{server.port} takes mail from {settings.mail_sender}")
 
 
 async def _audit_log(settings: Settings) -> Finding:

@@ -1,5 +1,6 @@
 """What surrounds every request, also one that meets no route: its id, its caller's address, its log line, headers."""
 
+import logging
 import re
 import time
 from collections.abc import Sequence
@@ -21,14 +22,18 @@ HEADERS: dict[bytes, bytes] = {
     b"referrer-policy": b"same-origin",
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
-    # What the API answers is data; a page says for itself what it needs.
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    # What the API answers is data, also when a browser is sent to it; a page says for itself what it needs.
+    b"content-security-policy": (
+        b"default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
+    ),
     b"permissions-policy": b"camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 ALWAYS_ENCRYPTED = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 UNKNOWN_ADDRESS = "unknown"
 FIRST_ERROR_STATUS = 400
 CACHED = frozenset({"GET", "HEAD"})
+# Credentials that are no good, rights that are missing, limits that are used up: what an operator wants to be told of.
+SUSPICIOUS = {401: logging.WARNING, 403: logging.WARNING, 429: logging.WARNING}
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -74,13 +79,17 @@ class RequestContext:
                 await self.app(scope, receive, send_with_headers)
             finally:
                 ORIGIN.reset(known)
-                log.info(
+                log.log(
+                    SUSPICIOUS.get(status, logging.INFO),
                     "request",
                     method=scope["method"],
                     # The path as it came may carry anything; its query is left out because filters quote content.
                     path=scope["path"][:300],
                     status=status,
                     duration_ms=round((time.perf_counter() - started) * 1000, 2),
+                    actor=actor_of(scope),
+                    address=state["client_address"],
+                    **({"problem": state["problem"]} if "problem" in state else {}),
                 )
 
     def _missing(self, scope: HTTPScope, start: HTTPResponseStartEvent) -> list[tuple[bytes, bytes]]:
@@ -91,6 +100,11 @@ class RequestContext:
             # With a validator a copy may be kept by its owner, and is asked about each time.
             owed.append((b"cache-control", b"private, no-cache" if b"etag" in present else b"no-store"))
         return [(name, value) for name, value in owed if name not in present]
+
+
+def actor_of(scope: Scope) -> str:
+    """Who made this request, as the audit log names them; "anonymous" before a credential has been verified."""
+    return str(getattr(scope.get("user"), "actor", "anonymous"))
 
 
 def add_answer_header(scope: Scope, name: bytes, value: bytes) -> None:

@@ -199,7 +199,8 @@ async def test_a_late_reference_to_what_is_to_go_does_not_stop_it(
     async with database.transaction(ours.tenant.access, read_only=True) as session:
         mine = (OBJECTIVES.c.workspace_id == ours.tenant.workspace_id, OBJECTIVES.c.rubric_id.is_not(None))
         late = dict((await session.execute(sa.select(OBJECTIVES).where(*mine))).mappings().first() or {})
-    deleted, refused = erasure._delete_some, []
+    deleted = erasure._delete_some
+    refused: list[str] = []
 
     async def interrupted(session: AsyncSession, workspace_id: UUID, table: sa.Table, limit: int) -> int:
         if table.name == "rubric" and not refused:

@@ -8,10 +8,13 @@ import sys
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
+from io import StringIO
 
 import pytest
 import sqlalchemy as sa
+from rich.console import Console
 
+from spectral.doctor import examine
 from spectral.platform.db.session import Database
 from spectral.platform.mail.delivery import FileDelivery, Letter, delivery_for, letters_in, link_in
 from spectral.platform.mail.models import MailMessage
@@ -107,6 +110,23 @@ async def test_mail_does_not_leave_unprotected_unless_that_was_chosen(identity: 
         assert await by_smtp(identity, settings, url.partition("?")[0]).send_due() == 0
     assert (mailman.received, mailman.logins) == ([], [])
     assert (await rows(identity))[0].next_attempt_at
+
+
+@pytest.mark.databases("sqlite")
+async def test_the_doctor_asks_the_server(settings: Settings) -> None:
+    async def said(**changes: object) -> str:
+        chosen = settings.model_validate(settings.model_dump() | changes)
+        written = StringIO()
+        await examine(chosen, Console(width=300, file=written))
+        (line,) = [line for line in written.getvalue().splitlines() if line.strip().startswith("mail")]
+        return line
+
+    assert "outbox" in await said()
+    with running_smtp_server(Mailman()) as url:
+        assert "takes mail from" in await said(smtp_url=url)
+        assert "SMTPAuthenticationError" in await said(smtp_url=url.replace("geheim", "wrong"))
+        assert "SMTPException" in await said(smtp_url=url.partition("?")[0]), "it has no TLS"
+    assert "SMTPConnectError" in await said(smtp_url=url)
 
 
 async def test_after_a_day_it_is_given_up_and_after_a_week_forgotten(identity: Database, settings: Settings) -> None:

@@ -89,6 +89,8 @@ class ProblemRenderer:
         known = classify(error)
         if isinstance(known, InternalError):
             log.error("unhandled_error", path=request.url.path, exc_info=error)
+        # The request's log line says why it was refused.
+        request.scope["state"]["problem"] = known.slug
         path = request.scope["path"]
         for prefix, renderer in self._renderers.items():
             if path.startswith(prefix):
