@@ -1,8 +1,13 @@
 """Secrets do not reach the log."""
 
-import pytest
+import json
+import logging
+from datetime import UTC, datetime
 
-from spectral.platform.logs import MASK, mask_secrets
+import pytest
+import structlog
+
+from spectral.platform.logs import MASK, configure_logs, mask_secrets
 
 
 @pytest.mark.parametrize(
@@ -26,3 +31,27 @@ def test_masked(name: str, value: str) -> None:
 def test_everything_else_stays() -> None:
     event = {"event": "request", "path": "/api/v1/health", "status": 200, "duration_ms": 1.5}
     assert mask_secrets(None, "info", dict(event)) == event
+
+
+def test_a_line_is_one_json_object_with_a_time_in_utc_whatever_it_quotes(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    forged = 'x"}\n{"event":"request","actor":"user:forged"}\r\x1b[2K\u2028end'
+    try:
+        configure_logs("json", "INFO")
+        structlog.get_logger("spectral.forged").warning("request", path=forged)
+        logging.getLogger("somebody.else").warning("%s", forged)
+    finally:
+        root.handlers = handlers
+        root.setLevel(level)
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 2
+    assert not set("\r\x1b\u2028") & set(printed)
+    ours, theirs = map(json.loads, printed.splitlines())
+    assert (ours["event"], ours["path"], ours["level"], ours["logger"]) == (
+        "request", forged, "warning", "spectral.forged"
+    )  # fmt: skip
+    assert theirs["event"] == forged
+    for line in (ours, theirs):
+        assert line["timestamp"].endswith("Z")
+        assert abs((datetime.fromisoformat(line["timestamp"]) - datetime.now(UTC)).total_seconds()) < 60

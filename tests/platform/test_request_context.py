@@ -1,6 +1,7 @@
 """What surrounds every request."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from typing import Any, cast
 
@@ -57,7 +58,9 @@ def test_without_trusted_proxies_the_peer_counts() -> None:
 # ------------------------------------------------------------------------------------------------------------- headers
 
 STRICT = {
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "content-security-policy": (
+        "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
+    ),
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "same-origin",
@@ -105,3 +108,99 @@ async def test_no_other_origin_is_let_in(client: httpx.AsyncClient, tenant: Tena
             for path in (*SECURED, tenant.url):
                 answer = await client.request(method, path, headers=tenant.client_headers | asking | {"Origin": origin})
                 assert not [name for name in answer.headers if name.startswith("access-control-")], path
+
+
+async def test_text_says_in_which_letters_it_is_written(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    made = await client.post(f"{tenant.url}/samples", json={"name": "any"}, headers=tenant.client_headers)
+    export = f"{tenant.url}/samples/{made.json()['id']}/export?format=csv"
+    for path in ("/docs", "/redoc", "/docs/static/pages.css", "/docs/static/swagger-ui-bundle.js", export):
+        said = (await client.get(path, headers=tenant.client_headers)).headers["content-type"]
+        assert said.startswith("text/"), path
+        assert said.endswith("; charset=utf-8"), path
+    for path in (*SECURED, tenant.url):
+        assert (await client.get(path)).headers["content-type"] in {"application/json", "application/problem+json"} | {
+            "text/html; charset=utf-8"
+        }
+
+
+async def test_only_the_methods_of_a_route_are_answered(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    for method in ("TRACE", "TRACK", "CONNECT", "DEBUG"):
+        for path in ("/api/v1/health", "/docs", "/api/v1/auth/me"):
+            answer = await client.request(method, path, headers=tenant.client_headers)
+            assert answer.status_code == 405
+            assert tenant.access_token not in answer.text
+
+
+async def test_a_parameter_is_read_from_its_own_place_and_checked_however_often_it_comes(
+    client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    mine = tenant.client_headers
+    for query in ("limit=1&limit=101", "limit=101", "limit=nothing", "limit=1&limit="):
+        assert (await client.get(f"/api/v1/workspaces?{query}", headers=mine)).status_code == 422, query
+    made = await client.post(f"{tenant.url}/agents?name=query", json={"description": "x"}, headers=mine)
+    assert made.status_code == 422
+    by_cookie = {"Cookie": f"Authorization=Bearer {tenant.access_token}; limit=1; access_token={tenant.access_token}"}
+    assert (await client.get("/api/v1/workspaces", headers=by_cookie)).status_code == 401
+    whole = await client.get("/api/v1/workspaces", headers=mine | {"limit": "101", "Cookie": "limit=101"})
+    assert whole.json()["pagination"]["limit"] == 20
+
+
+# ------------------------------------------------------------------------------------------------------------ log line
+
+
+class Kept(logging.Handler):
+    """The requests that were logged: level and members."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[tuple[str, dict[str, Any]]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append((record.levelname, cast("dict[str, Any]", record.msg)))
+
+
+@pytest.fixture
+def kept() -> Iterator[Kept]:
+    handler = Kept()
+    logger = logging.getLogger("spectral.requests")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+async def test_the_log_says_who_asked_for_what_and_why_they_were_refused(
+    client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, kept: Kept
+) -> None:
+    person, key = f"user:{tenant.user_id}", f"key:{tenant.key_id}"
+    agents = f"{tenant.url}/agents"
+    asked: list[tuple[str, str, dict[str, str], Any, tuple[str, int, str, str | None]]] = [
+        ("GET", agents, tenant.client_headers, None, ("INFO", 200, person, None)),
+        ("GET", agents, {}, None, ("WARNING", 401, "anonymous", "not-authenticated")),
+        ("GET", agents, {"Authorization": "Bearer a.b.c"}, None, ("WARNING", 401, "anonymous", "not-authenticated")),
+        ("POST", "/api/v1/auth/login", {}, {"email": tenant.email, "password": "wrong"},
+         ("WARNING", 401, "anonymous", "wrong-credentials")),
+        ("POST", agents, tenant.key_headers, {"name": "a"}, ("WARNING", 403, key, "forbidden")),
+        ("GET", f"{other_tenant.url}/agents?q=secret", tenant.client_headers, None, ("INFO", 404, person, "not-found")),
+        ("POST", agents, tenant.client_headers, {"nonsense": 1}, ("INFO", 422, person, "validation-error")),
+        ("GET", "/nowhere", {}, None, ("INFO", 404, "anonymous", "not-found")),
+    ]  # fmt: skip
+    for method, path, headers, body, (level, status, actor, problem) in asked:
+        kept.lines.clear()
+        await client.request(method, path, headers=headers, json=body)
+        ((said, line),) = kept.lines
+        assert (said, line["status"], line["actor"], line.get("problem")) == (level, status, actor, problem), path
+        assert (line["method"], line["path"]) == (method, path.partition("?")[0])
+        assert (line["address"], len(line["request_id"]) >= 8) == ("127.0.0.1", True)
+        assert "secret" not in str(line)
+
+
+async def test_a_caller_over_a_limit_is_in_the_log(
+    settings: Settings, create_app: Callable[[Settings], Litestar], kept: Kept
+) -> None:
+    async with in_process(create_app(settings.model_copy(update={"rate_limit_per_address": 1}))) as client:
+        for _ in range(3):
+            await client.get("/api/v1/auth/providers")
+    level, line = kept.lines[-1]
+    assert (level, line["status"], line["problem"]) == ("WARNING", 429, "rate-limited")

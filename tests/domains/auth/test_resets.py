@@ -10,12 +10,13 @@ from litestar import Litestar
 
 from spectral.domains.auth.models import PasswordReset
 from spectral.platform.db.session import Database
+from spectral.platform.mail.delivery import letters_in, link_in
 from spectral.platform.shared.clock import utc_now
 from spectral.settings import Settings
 from tests.domains.auth.conftest import ClientOf, Trail
 from tests.fixtures.mail import mail_to
 from tests.fixtures.statements import statements
-from tests.fixtures.tenants import Tenant
+from tests.fixtures.tenants import Tenant, register_tenant
 
 ASK = "/api/v1/auth/reset-password"
 CONFIRM = f"{ASK}/confirm"
@@ -71,6 +72,25 @@ async def test_asking_does_the_same_for_an_unknown_address(
         rows = (await session.scalars(sa.select(PasswordReset).order_by(PasswordReset.created_at))).all()
     assert [row.user_id for row in rows] == [tenant.user_id, None]
     assert all(len(row.token_hash) == 64 for row in rows)
+
+
+@pytest.mark.databases("sqlite")
+async def test_the_mail_leaves_by_itself_right_after_the_commit(
+    engine_client: httpx.AsyncClient, settings: Settings
+) -> None:
+    tenant = await register_tenant(engine_client, "ours")
+    assert (await engine_client.post(ASK, json={"email": tenant.email})).status_code == 202
+    # Sooner than the schedule alone would have it, most of the time; in the end it is there.
+    for _ in range(150):
+        letters = list(letters_in(settings.outbox_dir))
+        if letters:
+            break
+        await asyncio.sleep(0.1)
+    (letter,) = letters
+    link = link_in(letter)
+    assert link
+    assert link.startswith(f"{settings.address}/reset-password#token=")
+    assert (await confirm(engine_client, link.partition("token=")[2])).status_code == 200
 
 
 async def test_a_token_works_once_also_when_many_try_at_once(

@@ -10,18 +10,28 @@ from litestar import Litestar, post
 from litestar.response import Stream
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral.domains.accounts.models import Account
 from spectral.platform.db.session import Database, after_commit
+from spectral.platform.idempotency import IdempotencyRecord
+from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import BusinessRuleViolationError
+from spectral.platform.shared.ids import new_id
 from spectral.settings import Settings
 from tests.fixtures.servers import in_process
 
 CALLED: list[str] = []
 
 
+def note(name: str) -> IdempotencyRecord:
+    """A row that the application may write without a tenant, and that nothing else in these tests writes."""
+    moment = utc_now()
+    return IdempotencyRecord(
+        caller=name, route="/", key=str(new_id()), body_hash="0" * 64, lease_until=moment, expires_at=moment
+    )
+
+
 @post("/kept", opt={"public": True}, status_code=200)
 async def kept(session: AsyncSession) -> str:
-    session.add(Account(name="kept"))
+    session.add(note("kept"))
     await session.flush()
 
     async def wake() -> None:
@@ -33,7 +43,7 @@ async def kept(session: AsyncSession) -> str:
 
 @post("/refused", opt={"public": True})
 async def refused(session: AsyncSession) -> None:
-    session.add(Account(name="refused"))
+    session.add(note("refused"))
     await session.flush()
 
     async def wake() -> None:
@@ -45,7 +55,7 @@ async def refused(session: AsyncSession) -> None:
 
 @post("/fails-at-commit", opt={"public": True}, status_code=200)
 async def fails_at_commit(session: AsyncSession) -> str:
-    session.add(Account(name="fails"))
+    session.add(note("fails"))
     await session.flush()
 
     def fail(_session: object) -> None:
@@ -58,7 +68,7 @@ async def fails_at_commit(session: AsyncSession) -> str:
 
 @post("/wake-up-fails", opt={"public": True}, status_code=200)
 async def wake_up_fails(session: AsyncSession) -> str:
-    session.add(Account(name="woken"))
+    session.add(note("woken"))
     await session.flush()
 
     async def fail() -> None:
@@ -71,12 +81,12 @@ async def wake_up_fails(session: AsyncSession) -> str:
 
 @post("/streams", opt={"public": True}, status_code=200)
 async def streams(session: AsyncSession, database: Database) -> Stream:
-    session.add(Account(name="streamed"))
+    session.add(note("streamed"))
     await session.flush()
 
     async def parts() -> AsyncIterator[str]:
         async with database.transaction(read_only=True) as other:
-            count = (await other.execute(sa.select(sa.func.count()).select_from(Account))).scalar_one()
+            count = (await other.execute(sa.select(sa.func.count()).select_from(IdempotencyRecord))).scalar_one()
         yield f"{count} seen "
         yield "by another transaction"
 
@@ -95,7 +105,7 @@ async def routes(settings: Settings, create_app: Callable[[Settings], Litestar])
 
 async def accounts(database: Database) -> list[str]:
     async with database.transaction(read_only=True) as session:
-        return list((await session.scalars(sa.select(Account.name))).all())
+        return list((await session.scalars(sa.select(IdempotencyRecord.caller))).all())
 
 
 async def test_a_success_is_committed_and_then_wakes(routes: httpx.AsyncClient, database: Database) -> None:

@@ -86,6 +86,7 @@ async def test_a_page_s_policy_forbids_other_origins_and_inline_scripts(browser:
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == "'self'"
+    assert {policy[name] for name in ("object-src", "base-uri", "form-action", "frame-ancestors")} == {"'none'"}
     assert not any("http" in sources or "*" in sources for sources in policy.values())
     assert not re.search(r"<script(?![^>]*\bsrc=)", answer.text)
 

@@ -47,6 +47,10 @@ from spectral.platform.shared.errors import FieldError, ValidationFailedError
 from spectral.platform.shared.pagination import Collection, Page
 
 MARKDOWN = "text/markdown"
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; sandbox"
+)
 MAXIMUM_SEQ = 2**53
 COUNTED_UP_TO = 10_000
 
@@ -201,7 +205,7 @@ class ScanController(Controller):
             return cast("Response[Report]", Response(render_markdown(report), media_type=MARKDOWN))
         if wanted == MediaType.HTML:
             # The report quotes customers' texts: it is shown as a page of its own, never as part of the application.
-            headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
+            headers = {"Content-Security-Policy": REPORT_POLICY}
             return cast(
                 "Response[Report]",
                 Response(render_html(report), media_type=MediaType.HTML, headers=headers),

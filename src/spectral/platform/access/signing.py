@@ -199,12 +199,13 @@ class TokenSigner:
         """The copy is of now. An installation without a key that can sign gets one, which signs at once."""
         async with self._identity.transaction(read_only=True) as session:
             self._take(await _all(session))
-        if self.signing_key() is None:
+        while self.signing_key() is None:
             async with self._identity.transaction() as session:
-                # Another process may have been faster.
-                self._take(await _all(session))
+                # Another process may have been faster: then the key that we see, or fail to make, is its.
+                rows = await _all(session)
+                self._take(rows)
                 if self.signing_key() is None:
-                    await self._insert(session, timedelta(0))
+                    await self._insert(session, rows[0] if rows else None, timedelta(0))
                     self._take(await _all(session))
         self._loaded_at = time.monotonic()
 
@@ -261,11 +262,14 @@ class TokenSigner:
         The former keys verify until everything that they signed has expired, and one reload period longer.
         """
         async with self._identity.transaction() as session:
-            key = await _newest(session)
-            if key is None or key.signs_from <= self._clock():
-                key = await self._insert(session, self._times.lead)
+            newest = await _newest(session)
+            if newest is None or newest.signs_from <= self._clock():
+                await self._insert(session, newest, self._times.lead)
+            # Ours, or that of a process that was faster.
+            made = await _newest(session)
+        assert made is not None  # noqa: S101 - one of the two has made it
         await self.refresh()
-        return key
+        return made
 
     async def replace_at_once(self) -> SigningKey:
         """For a key that became known: the new one signs at once, and no token of the former ones is good any more.
@@ -273,10 +277,10 @@ class TokenSigner:
         Other processes follow within a reload period, or with the first new token that they meet.
         """
         async with self._identity.transaction() as session:
-            key = await self._insert(session, timedelta(0))
-            while key.signs_from > self._clock():
-                # Somebody's planned successor came in between.
-                key = await self._insert(session, timedelta(0))
+            key = None
+            while key is None:
+                # Somebody's planned successor may come in between.
+                key = await self._insert(session, await _newest(session), timedelta(0))
             await session.execute(
                 sa.update(SigningKey)
                 .where(SigningKey.generation < key.generation)
@@ -295,10 +299,12 @@ class TokenSigner:
             key = await self.rotate()
             log.info("signing_key_rotated", kid=key.kid, signs_from=key.signs_from.isoformat())
 
-    async def _insert(self, session: AsyncSession, lead: timedelta) -> SigningKey:
-        """The key of the next generation, by us or by whoever was faster."""
+    async def _insert(self, session: AsyncSession, newest: SigningKey | None, lead: timedelta) -> SigningKey | None:
+        """The key that follows `newest`, committed by the caller; None when another process has made that one.
+
+        The caller has decided on `newest`, so it must not be read again here: two would each follow the other.
+        """
         now = self._clock()
-        newest = await _newest(session)
         private = Ed25519PrivateKey.generate()
         key = SigningKey(
             kid=key_id(private.public_key()),
@@ -317,8 +323,7 @@ class TokenSigner:
             .returning(SigningKey.kid)
         )
         if made.first() is None:
-            there = await session.scalars(sa.select(SigningKey).where(SigningKey.generation == key.generation))
-            return there.one()
+            return None
         await session.execute(
             sa.update(SigningKey)
             .where(SigningKey.generation < key.generation, SigningKey.signs_until.is_(None))
