@@ -4,6 +4,8 @@ Revision ID: 0017
 Revises: 0016
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -94,7 +96,7 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _owned() -> list[sa.Column[object]]:
+def _owned() -> list[sa.Column[Any]]:
     return [
         sa.Column("workspace_id", UUID, nullable=False),
         sa.Column("id", UUID, nullable=False),

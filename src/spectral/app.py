@@ -205,9 +205,7 @@ def create_app(settings: Settings) -> Litestar:
     passwords = Passwords(settings.password_minimum)
     attempts = Attempts(rate_counter, AttemptLimits.of(settings))
     sessions = Sessions(identity, signer, lifetimes)
-    second_factors = SecondFactors(
-        identity, SecretBox(settings.secrets, TOTP), passwords, attempts, mail_box, letters
-    )
+    second_factors = SecondFactors(identity, SecretBox(settings.secrets, TOTP), passwords, attempts, mail_box, letters)
     sign_in = SignIn(identity, sessions, passwords, second_factors, attempts)
     resets = PasswordResets(identity, passwords, attempts, mail_box, letters)
     auth = AuthService(identity, sessions, passwords, attempts, mail_box, letters)

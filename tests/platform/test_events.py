@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from spectral.platform.db.session import Database
 from spectral.platform.events import DomainEvent, EventType, emit
+from tests.fixtures.people import join
 from tests.fixtures.tenants import Tenant
 from tests.fixtures.world import WorldBuilder
 
@@ -73,6 +74,18 @@ async def test_what_people_do_is_told(client: httpx.AsyncClient, database: Datab
     assert not {event["id"] for event in following} & {event["id"] for event in page.json()["results"]}
     wrong = await client.get(f"{tenant.url}/events", params={"type": "made.up"}, headers=world.headers)
     assert wrong.status_code == 422
+
+
+async def test_a_change_of_members_is_told(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    person = await join(client, tenant, "grace")
+    member = {"user_id": str(person.user_id), "role": "observer"}
+    assert (await client.post(f"{tenant.url}/members", json=member, headers=tenant.client_headers)).status_code == 201
+    url = f"{tenant.url}/members/{person.user_id}"
+    assert (await client.delete(url, headers=tenant.client_headers)).status_code == 204
+    told = await events(client, tenant, type="workspace.member_changed")
+    assert [event["data"] for event in told] == [
+        {"change": change, "user_id": str(person.user_id)} for change in ("removed", "added")
+    ]
 
 
 @pytest.mark.databases("postgresql")

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -146,19 +147,18 @@ async def test_changing_the_password_voids_links_that_are_on_their_way(
 
 
 async def test_a_new_password_opens_a_locked_account_and_leaves_the_second_factor(
-    client: httpx.AsyncClient,
-    client_of: ClientOf,
-    tenant: Tenant,
-    identity: Database,
-    settings: Settings,
+    client_of: ClientOf, tenant: Tenant, identity: Database, settings: Settings, app_of: Any
 ) -> None:
+    phone = await app_of(tenant)
     strict = await client_of(sign_in_failures_per_account=3)
     for _ in range(4):
         answer = await strict.post(LOGIN, json={"email": tenant.email, "password": "wrong"})
     assert answer.status_code == 429
     token = await asked(strict, identity, settings, tenant.email)
     assert (await confirm(strict, token)).status_code == 200
-    assert (await strict.post(LOGIN, json={"email": tenant.email, "password": NEW})).status_code == 200
+    right = {"email": tenant.email, "password": NEW}
+    assert (await strict.post(LOGIN, json=right)).json()["type"].endswith("/second-factor-required")
+    assert (await strict.post(LOGIN, json=right | {"code": await phone.code()})).status_code == 200
 
 
 async def test_asking_is_limited_by_address_and_account_known_or_not(client_of: ClientOf, tenant: Tenant) -> None:
