@@ -105,10 +105,13 @@ class Visitor:
         """What our page sends when the browser has come back."""
         return await self.client.post(CALLBACK, json={"provider": provider, **returned})
 
-    async def sign_in(self, provider: str, subject: str, **query: str) -> httpx.Response:
+    async def sign_in(
+        self, provider: str, subject: str, *, invite_token: str | None = None, **query: str
+    ) -> httpx.Response:
         """The whole way; the answer of the callback."""
         address = await self.depart(provider, **query)
-        return await self.come_back(provider, await self.prove(address, subject))
+        returned = await self.prove(address, subject)
+        return await self.come_back(provider, returned | ({"invite_token": invite_token} if invite_token else {}))
 
 
 def parameters(address: str) -> dict[str, str]:

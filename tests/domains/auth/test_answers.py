@@ -86,6 +86,7 @@ async def test_signing_out_clears_the_cookie(client_of: ClientOf, tenant: Tenant
     signed_in = await sign_in(web, tenant, WEB)
     bearer = {"Authorization": f"Bearer {signed_in.json()['access_token']}"}
     out = await web.post(LOGOUT, headers=bearer | WEB)
+    assert out.headers["clear-site-data"] == '"cache", "storage"'
     cleared = cookie_of(out)
     assert (out.status_code, cleared.value, cleared["max-age"], cleared["path"]) == (200, "", "0", REFRESH)
     by_cookie = await web.post(REFRESH, headers=with_cookie(cookie_of(signed_in).value, Origin=PUBLIC))

@@ -51,6 +51,30 @@ def test_what_everybody_knows_is_no_password(password: str, known: str) -> None:
     Passwords(7).require_strong(f"{password} and more", "/password", known)
 
 
+@pytest.mark.parametrize(
+    "password", ["Spectral-2026!", "SPECTRALspectral", "spectral_admin_1", "agent.trace.prompt", "Welcome2Spectral"]
+)
+def test_words_of_the_product_alone_are_no_password(password: str) -> None:
+    with pytest.raises(WeakPasswordError, match="failed"):
+        Passwords(7).require_strong(password, "/password")
+    Passwords(7).require_strong(f"{password} otter", "/password")
+
+
+def test_digits_alone_are_judged_by_the_other_rules() -> None:
+    Passwords(12).require_strong("7391 0462 8815", "/password")
+
+
+@pytest.mark.parametrize("password", ["x" * 64, "ünï cødé ✓ ✓ ✓ ✓", "            . ", "aaaa aaaa bbbb b", "a" * 128])
+async def test_any_characters_make_a_password_and_every_one_of_them_counts(password: str) -> None:
+    """No composition rules, nothing is trimmed, folded or cut off."""
+    passwords = Passwords(12)
+    passwords.require_strong(password, "/password")
+    hashed = await passwords.hash(password)
+    assert await passwords.verify(hashed, password)
+    for other in (password[:-1], password + " ", password.upper(), password.strip()):
+        assert other == password or not await passwords.verify(hashed, other)
+
+
 @pytest.mark.parametrize("password", ["elevenchars", "PASSWORD1234", "x" * 129])
 def test_production_refuses_short_common_and_overlong_passwords(password: str) -> None:
     with pytest.raises(WeakPasswordError) as refused:

@@ -57,6 +57,7 @@ async def test_a_second_factor_is_added_by_a_code_of_the_app(
     done = await client.post(CONFIRM, json={"code": totp.now()}, headers=tenant.client_headers)
     codes = done.json()["recovery_codes"]
     assert (done.status_code, len(set(codes)), done.headers["cache-control"]) == (200, 10, "no-store")
+    assert {len(code.replace("-", "")) for code in codes} == {26}, "128 bits in base32"
     state = (await client.get(FACTOR, headers=tenant.client_headers)).json()
     assert (state["enabled"], state["recovery_codes_left"]) == (True, 10)
     assert (await client.get("/api/v1/auth/me", headers=tenant.client_headers)).json()["second_factor"]

@@ -48,7 +48,7 @@ async def test_a_person_sees_where_they_are_signed_in_and_ends_one_at_once(
     assert listed["pagination"]["total"] == 2
     assert [found["current"] for found in listed["results"]] == [False, True], "lately used first"
     assert set(listed["results"][0]) == {
-        "id", "current", "method", "user_agent", "address", "created_at", "last_seen_at",
+        "id", "current", "method", "user_agent", "address", "created_at", "last_seen_at", "expires_at",
     }  # fmt: skip
     other = listed["results"][0]["id"]
     # A cached answer does not keep it alive.

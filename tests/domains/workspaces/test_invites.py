@@ -56,7 +56,7 @@ async def test_an_invite_is_made_mailed_and_listed_without_its_token(
     assert mail.recipient == "grace@example.com"
     assert mail.body is not None
     text = app.state["mail_box"].open(mail.body)
-    assert f"{app.state['settings'].address}/invites/accept?token={token}" in text
+    assert f"{app.state['settings'].address}/invites/accept#token={token}" in text
     assert token not in listed.text + read.text + str(noted) + mail.body
 
 

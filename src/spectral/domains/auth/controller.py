@@ -137,7 +137,8 @@ class AuthController(Controller):
     ) -> Response[SignedOutOut]:
         ended = await sessions.log_out(person(request), request.user.credential_id)
         authenticator.forget()
-        return Response(SignedOutOut(ended_sessions=ended), headers=NO_STORE, cookies=cleared_cookies(request))
+        headers = NO_STORE | {"Clear-Site-Data": '"cache", "storage"'}
+        return Response(SignedOutOut(ended_sessions=ended), headers=headers, cookies=cleared_cookies(request))
 
     @get("/me", operation_id="readProfile", summary="Who am I", guards=[people_only])
     async def read_profile(self, auth: AuthService, request: PersonRequest) -> ProfileOut:

@@ -98,7 +98,7 @@ class FederationService:
         self._box = SecretBox(settings.secrets, "oauth")
         self._settings = settings
 
-    async def begin(self, name: str, *, return_to: str | None, invite_token: str | None) -> Begun:
+    async def begin(self, name: str, *, return_to: str | None) -> Begun:
         """A sign-in is under way for ten minutes. Raises NotFoundError, IdentityProviderFailedError."""
         provider = self._providers.get(name)
         state, browser_token, nonce, verifier = (opaque_token() for _ in range(4))
@@ -107,7 +107,7 @@ class FederationService:
             address = await provider.address(departure)
         except ProviderAnswerError as error:
             raise _failed(provider, error) from error
-        kept = {"nonce": nonce, "verifier": verifier, "return_to": return_to, "invite_token": invite_token}
+        kept = {"nonce": nonce, "verifier": verifier, "return_to": return_to}
         now = utc_now()
         async with self._identity.transaction() as session:
             attempts = AttemptRepository(session)
@@ -123,7 +123,7 @@ class FederationService:
             )
         return Begun(address, browser_token)
 
-    async def complete(self, name: str, back: CameBack) -> tuple[SignedIn, str | None]:
+    async def complete(self, name: str, back: CameBack, invite_token: str | None = None) -> tuple[SignedIn, str | None]:
         """Tokens of whoever came back from the provider, and where they wanted to go. The sign-in is over either way.
 
         Raises NotFoundError, SignInStateError, SignInRefusedError, IdentityProviderFailedError, and what `Linking`
@@ -138,7 +138,7 @@ class FederationService:
             raise _failed(provider, error) from error
         except CodeRefusedError as error:
             raise SignInRefusedError(provider.title) from error
-        user_id = await self._admit(provider, found, kept["invite_token"])
+        user_id = await self._admit(provider, found, invite_token)
         signed_in = await self._auth.open_session_for(
             user_id, method=f"{METHOD}{name}", user_agent=back.device.user_agent, address=back.device.address
         )

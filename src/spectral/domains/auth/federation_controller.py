@@ -102,11 +102,8 @@ class FederationController(Controller):
                 description="a path of this site that the answer of the callback repeats",
             ),
         ] = None,
-        invite_token: Annotated[
-            str | None, QueryParameter(name="invite_token", min_length=1, max_length=500, description="join by this")
-        ] = None,
     ) -> Response[None]:
-        begun = await federation.begin(provider, return_to=return_to, invite_token=invite_token)
+        begun = await federation.begin(provider, return_to=return_to)
         return Response(
             None,
             status_code=302,
@@ -132,7 +129,7 @@ class FederationController(Controller):
         data: CallbackIn,
     ) -> Response[SignInOut]:
         back = CameBack(data.code, data.state, data.iss, request.cookies.get(cookie_name(settings)), device_of(request))
-        signed_in, return_to = await federation.complete(data.provider, back)
+        signed_in, return_to = await federation.complete(data.provider, back, data.invite_token)
         # Linking may have ended sessions.
         authenticator.forget()
         tokens = tokens_response(request, signed_in, 200)

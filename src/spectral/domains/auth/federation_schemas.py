@@ -29,6 +29,9 @@ class CallbackIn(WireIn):
     iss: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
         default=None, description="The provider's `iss` parameter, where it sends one (RFC 9207)."
     )
+    invite_token: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
+        default=None, description="Join an account by this invite."
+    )
 
 
 class SignInOut(TokensOut):

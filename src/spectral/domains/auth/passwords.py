@@ -15,6 +15,12 @@ TIME_COST = 2
 MAXIMUM_CHARACTERS = 128
 COMMON_PASSWORDS = Path(__file__).with_name("common_passwords.txt")
 SHORTEST_PERSONAL_WORD = 4
+# Of the product and what it is about; a password of nothing else is the first that somebody tries here. They stand in
+# docs/security.md.
+OWN_WORDS = (
+    "spectral", "password", "welcome", "admin", "owner", "member", "contributor", "observer", "operations", "account",
+    "workspace", "agents", "agent", "prompts", "prompt", "traces", "trace", "changeset", "evaluation", "demo", "login",
+)  # fmt: skip
 
 
 @cache
@@ -54,6 +60,8 @@ class Passwords:
             raise WeakPasswordError(pointer, f"can have at most {MAXIMUM_CHARACTERS} characters")
         if password.lower() in common_passwords():
             raise WeakPasswordError(pointer, "is one of the most common passwords")
+        if made_of_own_words(password):
+            raise WeakPasswordError(pointer, "is made of words that everybody thinks of here")
         if bare(password) in {bare(word) for known in personal if known for word in (known, known.partition("@")[0])}:
             raise WeakPasswordError(pointer, "is your e-mail address or your account's name")
 
@@ -77,6 +85,16 @@ class Passwords:
             return self._hasher.verify(password_hash, password)
         except (VerificationError, InvalidHashError):
             return False
+
+
+def made_of_own_words(password: str) -> bool:
+    """Whether nothing but digits and punctuation is left without the words of the product."""
+    left = "".join(character for character in password.lower() if character.isalpha())
+    if not left:
+        return False
+    for word in OWN_WORDS:
+        left = left.replace(word, "")
+    return not left
 
 
 def bare(text: str) -> str:

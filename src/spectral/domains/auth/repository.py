@@ -103,6 +103,11 @@ class SessionRepository:
             ended = sa.and_(ended, UserSession.id != kept)
         return await _touched(self.session, sa.update(UserSession).where(ended).values(revoked_at=moment))
 
+    async def signed_in(self) -> Sequence[UUID]:
+        """Everybody who has a session that was not ended."""
+        statement = sa.select(UserSession.user_id).where(UserSession.revoked_at.is_(None)).distinct()
+        return (await self.session.scalars(statement)).all()
+
     async def add_stray(self, row: StraySignIn) -> None:
         self.session.add(row)
         await self.session.flush()

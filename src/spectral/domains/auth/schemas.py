@@ -132,7 +132,10 @@ class SignedOutOut(WireOut):
 
 
 class SessionOut(WireOut):
-    """A sign-in that goes on. `method` is `password` or `sso:<provider>`; `current` is the one that asks."""
+    """A sign-in that goes on. `method` is `password` or `sso:<provider>`; `current` is the one that asks.
+
+    `expires_at`: when it ends, however often it is refreshed.
+    """
 
     id: UUID
     current: bool
@@ -141,6 +144,7 @@ class SessionOut(WireOut):
     address: str | None
     created_at: Timestamp
     last_seen_at: Timestamp
+    expires_at: Timestamp
 
 
 class ResetAskedOut(WireOut):

@@ -1,5 +1,6 @@
 """HTTP of sessions: `/api/v1/auth/sessions`."""
 
+from datetime import datetime
 from uuid import UUID
 
 from litestar import Controller, Request, delete, get
@@ -16,7 +17,7 @@ from spectral.platform.shared.pagination import Collection, Page
 PersonRequest = Request[Principal, None, State]
 
 
-def session_out(found: UserSession, current: UUID) -> SessionOut:
+def session_out(found: UserSession, current: UUID, expires_at: datetime) -> SessionOut:
     return SessionOut(
         id=found.id,
         current=found.id == current,
@@ -25,6 +26,7 @@ def session_out(found: UserSession, current: UUID) -> SessionOut:
         address=found.address,
         created_at=found.created_at,
         last_seen_at=found.last_seen_at,
+        expires_at=expires_at,
     )
 
 
@@ -42,7 +44,9 @@ class SessionController(Controller):
     )
     async def list_sessions(self, sessions: Sessions, request: PersonRequest, page: Page) -> Collection[SessionOut]:
         found, total = await sessions.list_sessions(_person(request), page)
-        return Collection.of([session_out(each, request.user.credential_id) for each in found], total, page)
+        current = request.user.credential_id
+        results = [session_out(each, current, sessions.ends_at(each)) for each in found]
+        return Collection.of(results, total, page)
 
     @delete(
         operation_id="endOtherSessions",

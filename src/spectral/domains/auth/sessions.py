@@ -108,7 +108,7 @@ class Sessions:
             found = await repository.token(token_hash(refresh_token))
             if found is not None:
                 token, opened = found
-                usable = token.expires_at > now and opened.revoked_at is None and self._ends_at(opened) > now
+                usable = token.expires_at > now and opened.revoked_at is None and self.ends_at(opened) > now
                 if usable and await repository.spend(token.id, now):
                     await repository.touch(opened.id, now)
                     return await self._issue(session, opened, now)
@@ -149,7 +149,23 @@ class Sessions:
             await record_for_person(session, user_id, "auth.sessions_revoked", detail={"ended": ended})
         return ended
 
-    def _ends_at(self, opened: UserSession) -> datetime:
+    async def end_all(self, user_id: UUID, actor: str) -> int:
+        """End every session of the person, as whoever runs the installation may; answers how many."""
+        async with self._identity.transaction() as session:
+            ended = await SessionRepository(session).revoke_all(user_id, utc_now())
+            if ended:
+                detail = {"ended": ended}
+                await record_for_person(session, user_id, "auth.sessions_revoked", detail=detail, actor=actor)
+        return ended
+
+    async def end_everyones(self, actor: str) -> int:
+        """End every session of everybody; answers how many."""
+        async with self._identity.transaction(read_only=True) as session:
+            people = await SessionRepository(session).signed_in()
+        return sum([await self.end_all(user_id, actor) for user_id in people])
+
+    def ends_at(self, opened: UserSession) -> datetime:
+        """When the session ends, however often it is refreshed."""
         return opened.created_at + timedelta(seconds=self._lifetimes.session_s)
 
     async def _issue(

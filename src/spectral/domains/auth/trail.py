@@ -16,14 +16,18 @@ async def record_for_person(
     *,
     subject: str | None = None,
     detail: dict[str, Any] | None = None,
+    actor: str | None = None,
 ) -> int:
-    """One entry in each account of the person, in the caller's transaction; answers how many there are."""
+    """One entry in each account of the person, in the caller's transaction; answers how many there are.
+
+    actor: the person, unless somebody else did it.
+    """
     memberships = await AccountService(session).memberships(user_id)
     for membership in memberships:
         await audit.record(
             session,
             account_id=membership.account.id,
-            actor=f"user:{user_id}",
+            actor=actor or f"user:{user_id}",
             action=action,
             subject=subject or f"user:{user_id}",
             detail=detail,

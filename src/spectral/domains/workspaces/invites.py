@@ -137,7 +137,7 @@ class InviteService:
             text=(
                 f"You are invited to join {name} on Spectral as {_article(invite.role)}.\n\n"
                 f"Accept until {invite.expires_at:%d %B %Y, %H:%M} UTC:\n"
-                f"{self._address}/invites/accept?token={token}\n\n"
+                f"{self._address}/invites/accept#token={token}\n\n"
                 "The link works once, for whoever signs in with this e-mail address. If you did not expect it, "
                 "ignore this mail.\n"
             ),
