@@ -93,6 +93,7 @@ from spectral.platform.docs.pages import docs_routes
 from spectral.platform.engine.engine import Engine
 from spectral.platform.health import DatabaseCheck, EngineCheck, Health, HealthController
 from spectral.platform.limits import counter as limits
+from spectral.platform.limits.counter import RateCounter
 from spectral.platform.limits.limiter import RateLimiter, RatePolicy
 from spectral.platform.limits.middleware import RateLimits, RatePolicies, RefusedCredentials
 from spectral.platform.llm.door import ModelDoor
@@ -178,118 +179,157 @@ def provide_access(request: Request[Any, Any, Any]) -> WorkspaceAccess:
     return principal_of(request).access_to(request.path_params.get("workspace_id"))
 
 
+class Databases:
+    """The database of an installation, as each of the roles that serve it (ADR 0012)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.application = Database(settings.url, pool_size=settings.database_pool_size)
+        self.identity = self._as(settings.identity_url, settings, settings.database_pool_size)
+        self.ingestion = self._as(settings.ingestion_url, settings, INGESTION_POOL_SIZE)
+
+    def _as(self, url: str, settings: Settings, pool_size: int) -> Database:
+        # On SQLite, and where no other role is named, it is the same; so is the one connection that writes.
+        return self.application if url == settings.url else Database(url, pool_size=pool_size)
+
+    async def close(self) -> None:
+        for database in {self.application, self.identity, self.ingestion}:
+            await database.close()
+
+
+class People:
+    """Who may do what: signing in, recognising credentials, and the mail that goes with it."""
+
+    def __init__(self, settings: Settings, identity: Database, counter: RateCounter) -> None:
+        self.signer = TokenSigner.of(identity, settings)
+        self.peppers = Peppers.from_secrets(settings.secrets)
+        self.lifetimes = Lifetimes(
+            settings.access_token_lifetime_s, settings.refresh_token_lifetime_s, settings.session_lifetime_s
+        )
+        self.mail_box = MailBox(settings.secrets)
+        self.mail_sender = MailSender(identity, self.mail_box, delivery_for(settings))
+        if settings.engine_executes:
+            # What this process posts leaves at once; a process that only serves requests leaves it to the others.
+            self.mail_box.wakes(self.mail_sender.poke)
+        letters = Letters(settings.address)
+        passwords = Passwords(settings.password_minimum)
+        attempts = Attempts(counter, AttemptLimits.of(settings))
+        totp_box = SecretBox(settings.secrets, TOTP)
+        self.sessions = Sessions(identity, self.signer, self.lifetimes)
+        self.second_factors = SecondFactors(identity, totp_box, passwords, attempts, self.mail_box, letters)
+        self.sign_in = SignIn(identity, self.sessions, passwords, self.second_factors, attempts)
+        self.resets = PasswordResets(identity, passwords, attempts, self.mail_box, letters)
+        self.auth = AuthService(identity, self.sessions, passwords, attempts, self.mail_box, letters)
+        self.uses = UseNotes(identity)
+        self.authenticator = Authenticator(
+            [
+                ApiKeyVerifier(identity, self.peppers, self.uses),
+                ServiceAccountVerifier(identity, self.peppers, self.uses),
+                AccessTokenVerifier(
+                    identity,
+                    self.signer,
+                    settings.step_up_lifetime_s,
+                    second_factor_required=settings.second_factor_required,
+                ),
+            ]
+        )
+        self.provider_http = ProviderHttp()
+        self.providers = identity_providers(settings, self.provider_http)
+        self.federation = FederationService(identity, self.auth, self.providers, self.mail_box, settings)
+        self.identities = IdentityService(identity, self.providers, self.mail_box)
+        self.cleanup = AuthCleanup(identity, self.lifetimes)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What handlers may ask for."""
+        return {
+            "signer": self.signer,
+            "peppers": self.peppers,
+            "uses": self.uses,
+            "auth": self.auth,
+            "sessions": self.sessions,
+            "sign_in": self.sign_in,
+            "second_factors": self.second_factors,
+            "resets": self.resets,
+            "mail_box": self.mail_box,
+            "mail_sender": self.mail_sender,
+            "authenticator": self.authenticator,
+            "identity_providers": self.providers,
+            "federation": self.federation,
+            "identity_service": self.identities,
+        }
+
+    def schedule(self, engine: Engine) -> None:
+        """What is due at intervals."""
+        engine.every(MAIL, MAIL_INTERVAL_S, self.mail_sender.run)
+        engine.every(AUTH_CLEANUP, AUTH_CLEANUP_INTERVAL_S, self.cleanup.run)
+        engine.every(ROTATION, ROTATION_INTERVAL_S, self.signer.rotate_when_due)
+
+    async def close(self) -> None:
+        await self.mail_sender.stop()
+        await self.uses.drain()
+        await self.provider_http.close()
+
+
+class Work:
+    """What is done outside requests: the engine with every kind of work and everything that is due at intervals."""
+
+    def __init__(self, settings: Settings, databases: Databases, people: People, counter: RateCounter) -> None:
+        application, identity = databases.application, databases.identity
+        self.door = ModelDoor([LocalProvider()])
+        self.outbound = outbound_client(settings)
+        self.webhook_box = SecretBox(settings.secrets, WEBHOOK_SECRETS)
+        deliverer = WebhookDeliverer(
+            self.outbound, self.webhook_box, people.mail_box, settings.webhook_retry_intervals_s
+        )
+        self.engine = Engine(application, executes=settings.engine_executes)
+        jobs = settings.engine_jobs_per_workspace
+        self.engine.register(VALIDATION, validation_handler(self.door), max_per_workspace=jobs)
+        self.engine.register(SCAN, scan_handler(self.door), max_per_workspace=jobs)
+        self.engine.register(ERASURE, erasure_handler(identity), max_per_workspace=1)
+        self.engine.register(DELIVER, deliverer.deliver, max_per_workspace=MAX_PER_WORKSPACE)
+        people.schedule(self.engine)
+        every = self.engine.every
+        every(limits.CLEANUP, limits.CLEANUP_INTERVAL_S, counter.forget_ended)
+        every(idempotency.CLEANUP, idempotency.CLEANUP_INTERVAL_S, partial(idempotency.forget_expired, application))
+        every(DELETING, DELETING_INTERVAL_S, partial(go_on_deleting, application, identity, self.engine))
+        every(SEAL, SEAL_INTERVAL_S, Sealer(identity).run)
+
+    async def close(self) -> None:
+        await self.engine.stop()
+        await self.outbound.aclose()
+
+
 def create_app(settings: Settings) -> Litestar:
     """The application. Opens nothing before its lifespan starts."""
-    database = Database(settings.url, pool_size=settings.database_pool_size)
-    # On SQLite, and where no other role is named, both are the same; so is the one connection that writes.
-    identity = (
-        database
-        if settings.identity_url == settings.url
-        else Database(settings.identity_url, pool_size=settings.database_pool_size)
-    )
-    rate_counter = limits.RateCounter(identity)
-    limiter = RateLimiter(rate_counter)
-    policies = RatePolicies(
-        RatePolicy("credential", settings.rate_limit_per_credential),
-        RatePolicy("workspace", settings.rate_limit_per_workspace),
-        RatePolicy("address", settings.rate_limit_per_address),
-    )
-    signer = TokenSigner.of(identity, settings)
-    peppers = Peppers.from_secrets(settings.secrets)
-    lifetimes = Lifetimes(
-        settings.access_token_lifetime_s, settings.refresh_token_lifetime_s, settings.session_lifetime_s
-    )
-    mail_box = MailBox(settings.secrets)
-    mail_sender = MailSender(identity, mail_box, delivery_for(settings))
-    letters = Letters(settings.address)
-    passwords = Passwords(settings.password_minimum)
-    attempts = Attempts(rate_counter, AttemptLimits.of(settings))
-    sessions = Sessions(identity, signer, lifetimes)
-    second_factors = SecondFactors(identity, SecretBox(settings.secrets, TOTP), passwords, attempts, mail_box, letters)
-    sign_in = SignIn(identity, sessions, passwords, second_factors, attempts)
-    resets = PasswordResets(identity, passwords, attempts, mail_box, letters)
-    auth = AuthService(identity, sessions, passwords, attempts, mail_box, letters)
-    uses = UseNotes(identity)
-    authenticator = Authenticator(
-        [
-            ApiKeyVerifier(identity, peppers, uses),
-            ServiceAccountVerifier(identity, peppers, uses),
-            AccessTokenVerifier(identity, signer, settings.step_up_lifetime_s),
-        ]
-    )
-    engine = Engine(database, executes=settings.engine_executes)
-    door = ModelDoor([LocalProvider()])
-    engine.register(VALIDATION, validation_handler(door), max_per_workspace=settings.engine_jobs_per_workspace)
-    engine.register(SCAN, scan_handler(door), max_per_workspace=settings.engine_jobs_per_workspace)
-    engine.every(limits.CLEANUP, limits.CLEANUP_INTERVAL_S, rate_counter.forget_ended)
-    engine.every(idempotency.CLEANUP, idempotency.CLEANUP_INTERVAL_S, partial(idempotency.forget_expired, database))
-    engine.every(MAIL, MAIL_INTERVAL_S, mail_sender.run)
-    engine.every(AUTH_CLEANUP, AUTH_CLEANUP_INTERVAL_S, AuthCleanup(identity, lifetimes).run)
-    if settings.engine_executes:
-        # What this process posts leaves at once; a process that only serves requests leaves it to the others.
-        mail_box.wakes(mail_sender.poke)
-    engine.every(ROTATION, ROTATION_INTERVAL_S, signer.rotate_when_due)
-    engine.register(ERASURE, erasure_handler(identity), max_per_workspace=1)
-    engine.every(DELETING, DELETING_INTERVAL_S, partial(go_on_deleting, database, identity, engine))
-    database_check = DatabaseCheck(database, head_revision())
-    health = Health(__version__, {"database": database_check, "engine": EngineCheck(engine)})
-    renderer = ProblemRenderer({OTLP_PREFIX: otlp_problem_renderer})
+    databases = Databases(settings)
+    counter = RateCounter(databases.identity)
+    limiter = RateLimiter(counter)
+    people = People(settings, databases.identity, counter)
+    work = Work(settings, databases, people, counter)
+    database_check = DatabaseCheck(databases.application, head_revision())
     span_mapper = SpanMapper()
-    ingestion = (
-        database
-        if settings.ingestion_url == settings.url
-        else Database(settings.ingestion_url, pool_size=INGESTION_POOL_SIZE)
-    )
+    partitions = PartitionWindow(settings.span_partition_days_behind, settings.span_partition_days_ahead)
     trace_ingestor = TraceIngestor(
-        ingestion,
-        span_mapper,
-        IngestionLimits(
-            body_bytes=settings.otlp_body_limit_bytes,
-            partitions=PartitionWindow(settings.span_partition_days_behind, settings.span_partition_days_ahead),
-        ),
+        databases.ingestion, span_mapper, IngestionLimits(settings.otlp_body_limit_bytes, partitions=partitions)
     )
-    values = {
+    values = people.values | {
         "settings": settings,
-        "database": database,
-        "identity": identity,
-        "rate_counter": rate_counter,
-        "signer": signer,
-        "peppers": peppers,
-        "uses": uses,
-        "auth": auth,
-        "sessions": sessions,
-        "sign_in": sign_in,
-        "second_factors": second_factors,
-        "resets": resets,
-        "mail_sender": mail_sender,
-        "authenticator": authenticator,
-        "health": health,
-        "engine": engine,
+        "database": databases.application,
+        "identity": databases.identity,
+        "rate_counter": counter,
+        "health": Health(__version__, {"database": database_check, "engine": EngineCheck(work.engine)}),
+        "engine": work.engine,
         "span_mapper": span_mapper,
         "trace_ingestor": trace_ingestor,
-        "door": door,
-        "mail_box": mail_box,
+        "door": work.door,
+        "webhook_box": work.webhook_box,
     }
-
-    provider_http = ProviderHttp()
-    providers = identity_providers(settings, provider_http)
-    values |= {
-        "identity_providers": providers,
-        "federation": FederationService(identity, auth, providers, mail_box, settings),
-        "identity_service": IdentityService(identity, providers, mail_box),
-    }
-
-    outbound = outbound_client(settings)
-    values["webhook_box"] = webhook_box = SecretBox(settings.secrets, WEBHOOK_SECRETS)
-    deliverer = WebhookDeliverer(outbound, webhook_box, mail_box, settings.webhook_retry_intervals_s)
-    engine.register(DELIVER, deliverer.deliver, max_per_workspace=MAX_PER_WORKSPACE)
-    engine.every(SEAL, SEAL_INTERVAL_S, Sealer(identity).run)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         configure_logs(settings.log_format, settings.log_level)
-        starting = asyncio.create_task(_start_when_current(engine, database_check, signer))
-        reloading = asyncio.create_task(signer.keep_fresh())
+        starting = asyncio.create_task(_start_when_current(work.engine, database_check, people.signer))
+        reloading = asyncio.create_task(people.signer.keep_fresh())
         # A current schema is the rule: then the engine runs before the first request.
         await asyncio.wait({starting}, timeout=START_PATIENCE_S)
         await trace_ingestor.start()
@@ -301,16 +341,12 @@ def create_app(settings: Settings) -> Litestar:
                 with suppress(asyncio.CancelledError):
                     await task
             await trace_ingestor.stop()
-            await engine.stop()
-            await mail_sender.stop()
-            await uses.drain()
+            await work.close()
+            await people.close()
             await limiter.close()
-            await provider_http.close()
-            await outbound.aclose()
-            await database.close()
-            for other in {identity, ingestion} - {database}:
-                await other.close()
+            await databases.close()
 
+    renderer = ProblemRenderer({OTLP_PREFIX: otlp_problem_renderer})
     app = Litestar(
         route_handlers=[*CONTROLLERS, *docs_routes()],
         dependencies={
@@ -320,18 +356,7 @@ def create_app(settings: Settings) -> Litestar:
         }
         | {name: _constant(value) for name, value in values.items()},
         before_request=require_readable,
-        middleware=[
-            DefineMiddleware(RefusedCredentials, limiter=limiter, policies=policies),
-            DefineMiddleware(AuthenticationMiddleware, authenticator=authenticator),
-            DefineMiddleware(RateLimits, limiter=limiter, policies=policies),
-            DefineMiddleware(
-                idempotency.IdempotencyMiddleware,
-                database=database,
-                lease_s=settings.idempotency_lease_s,
-                lifetime_s=settings.idempotency_lifetime_s,
-            ),
-            DefineMiddleware(UnitOfWork, database=database, renderer=renderer),
-        ],
+        middleware=_middleware(settings, databases.application, people.authenticator, limiter, renderer),
         exception_handlers={Exception: renderer, HTTPException: renderer, SpectralError: renderer},
         lifespan=[lifespan],
         openapi_config=openapi_config(__version__),
@@ -347,6 +372,33 @@ def create_app(settings: Settings) -> Litestar:
     )
     app.state.update(values)
     return app
+
+
+def _middleware(
+    settings: Settings,
+    database: Database,
+    authenticator: Authenticator,
+    limiter: RateLimiter,
+    renderer: ProblemRenderer,
+) -> list[DefineMiddleware]:
+    """Around every handler, outermost first."""
+    policies = RatePolicies(
+        RatePolicy("credential", settings.rate_limit_per_credential),
+        RatePolicy("workspace", settings.rate_limit_per_workspace),
+        RatePolicy("address", settings.rate_limit_per_address),
+    )
+    return [
+        DefineMiddleware(RefusedCredentials, limiter=limiter, policies=policies),
+        DefineMiddleware(AuthenticationMiddleware, authenticator=authenticator),
+        DefineMiddleware(RateLimits, limiter=limiter, policies=policies),
+        DefineMiddleware(
+            idempotency.IdempotencyMiddleware,
+            database=database,
+            lease_s=settings.idempotency_lease_s,
+            lifetime_s=settings.idempotency_lifetime_s,
+        ),
+        DefineMiddleware(UnitOfWork, database=database, renderer=renderer),
+    ]
 
 
 async def _start_when_current(engine: Engine, database: DatabaseCheck, signer: TokenSigner) -> None:

@@ -59,6 +59,7 @@ DEVELOPMENT_NOTICE = (
     "set SPECTRAL_ENVIRONMENT=production for anything but this machine"
 )
 
+COMMAND_LINE = "system:command line"
 BACKLOG = 1024
 MAXIMUM_CONNECTIONS = 4096
 
@@ -251,10 +252,9 @@ def create_user(email: str, account: str, password: str) -> None:
 
     async def create() -> None:
         async with opened(settings.identity_url) as database:
-            lifetimes = Lifetimes(settings.access_token_lifetime_s, settings.refresh_token_lifetime_s)
             auth = AuthService(
                 database,
-                Sessions(database, TokenSigner.of(database, settings), lifetimes),
+                sessions_of(settings, database),
                 Passwords(settings.password_minimum),
                 Attempts(RateCounter(database), AttemptLimits.of(settings)),
                 MailBox(settings.secrets),
@@ -264,6 +264,41 @@ def create_user(email: str, account: str, password: str) -> None:
             click.echo(f"user {signed_in.user_id}\naccount {signed_in.account_id}\nworkspace {signed_in.workspace_id}")
 
     run(create)
+
+
+@user.command(name="sign-out")
+@click.argument("email", required=False)
+@click.option("--everyone", is_flag=True, help="Every session of everybody.")
+def sign_out(email: str | None, *, everyone: bool) -> None:
+    """End all sessions of a person, or of everybody; API keys and service accounts go on."""
+    if (email is None) is not everyone:
+        message = "name one EMAIL, or --everyone"
+        raise click.UsageError(message)
+    settings = settings_or_exit()
+
+    async def end() -> None:
+        async with opened(settings.identity_url) as database:
+            sessions = sessions_of(settings, database)
+            if email is None:
+                ended = await sessions.end_everyones(COMMAND_LINE)
+            else:
+                async with database.transaction(read_only=True) as session:
+                    found = await AccountService(session).find_user_by_email(email)
+                if found is None:
+                    message = f"nobody is registered with {email}"
+                    raise click.UsageError(message)
+                ended = await sessions.end_all(found.id, COMMAND_LINE)
+        click.echo(f"{ended} sessions ended.")
+
+    run(end)
+
+
+def sessions_of(settings: Settings, identity: Database) -> Sessions:
+    """The sessions of an installation."""
+    lifetimes = Lifetimes(
+        settings.access_token_lifetime_s, settings.refresh_token_lifetime_s, settings.session_lifetime_s
+    )
+    return Sessions(identity, TokenSigner.of(identity, settings), lifetimes)
 
 
 @user.command(name="promote-operations")

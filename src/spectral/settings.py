@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SECRET_BYTES = 32
 MINIMUM_SECRET_CHARACTERS = 32
+SHORTEST_PASSWORD_IN_PRODUCTION = 8
 STARTTLS = {"required": True, "true": True, "opportunistic": None, "never": False, "false": False}
 LONGEST_RETRY_S = 24 * 3600
 MAXIMUM_RETRIES = 20
@@ -143,6 +144,7 @@ class Settings(BaseSettings):
     invites_per_day: int = Field(default=200, ge=1, le=100_000)
     api_key_lifetime_days: int = Field(default=90, ge=1, le=3650)
     password_minimum_characters: int | None = Field(default=None, ge=7, le=128)
+    second_factor_required: bool = False
     sign_in_failures_per_account: int = Field(default=10, ge=3, le=1_000_000)
     sign_in_failures_per_address: int = Field(default=100, ge=3, le=1_000_000)
     resets_per_account: int = Field(default=5, ge=1, le=1000)
@@ -307,6 +309,12 @@ class Settings(BaseSettings):
                 raise ValueError(message)
             if self.public_url is None:
                 message = "SPECTRAL_PUBLIC_URL must be set in production"
+                raise ValueError(message)
+            if self.password_minimum < SHORTEST_PASSWORD_IN_PRODUCTION:
+                message = (
+                    "SPECTRAL_PASSWORD_MINIMUM_CHARACTERS must be "
+                    f"{SHORTEST_PASSWORD_IN_PRODUCTION} or more in production"
+                )
                 raise ValueError(message)
             if self.uses_sqlite and not self.allow_sqlite_in_production:
                 message = (

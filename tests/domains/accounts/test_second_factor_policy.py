@@ -1,5 +1,6 @@
 """An account may demand a second factor of everybody who signs in with a password."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import httpx
@@ -12,6 +13,8 @@ from spectral.domains.auth.models import UserSession
 from spectral.platform.audit import AuditEntry
 from spectral.platform.db.session import Database
 from spectral.platform.shared.clock import utc_now
+from spectral.settings import Settings
+from tests.fixtures.servers import in_process
 from tests.fixtures.tenants import Tenant
 
 POLICY = "/api/v1/account/second-factor"
@@ -64,6 +67,22 @@ async def test_without_a_second_factor_people_have_no_rights_until_they_set_one_
     assert (await client.put(POLICY, json={"required": False}, headers=tenant.client_headers)).status_code == 200
     await shown.set(None)
     assert (await client.get(tenant.url, headers=tenant.client_headers)).status_code == 200
+
+
+async def test_an_installation_can_demand_it_of_everybody(
+    settings: Settings, create_app: Callable[[Settings], Litestar], tenant: Tenant, other_tenant: Tenant, shown: Shown
+) -> None:
+    demanding = settings.model_copy(update={"second_factor_required": True})
+    async with in_process(create_app(demanding)) as strict:
+        for path in (tenant.url, f"{tenant.url}/agents"):
+            answer = await strict.get(path, headers=tenant.client_headers)
+            assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (403, "second-factor-missing")
+        assert (await strict.get(tenant.url, headers=other_tenant.client_headers)).status_code == 404
+        assert (await strict.get(f"{tenant.url}/agents", headers=tenant.key_headers)).status_code == 200
+        assert (await strict.get("/api/v1/auth/second-factor", headers=tenant.client_headers)).status_code == 200
+    await shown.set(utc_now())
+    async with in_process(create_app(demanding)) as strict:
+        assert (await strict.get(tenant.url, headers=tenant.client_headers)).status_code == 200
 
 
 async def test_a_stranger_is_told_nothing_about_the_policy(

@@ -17,10 +17,13 @@ from spectral.platform.shared.tokens import InvalidTokenError
 class AccessTokenVerifier:
     """Asked last: takes whatever no other knows."""
 
-    def __init__(self, identity: Database, signer: TokenSigner, step_up_lifetime_s: int) -> None:
+    def __init__(
+        self, identity: Database, signer: TokenSigner, step_up_lifetime_s: int, *, second_factor_required: bool = False
+    ) -> None:
         self._identity = identity
         self._signer = signer
         self._step_up_lifetime = timedelta(seconds=step_up_lifetime_s)
+        self._second_factor_required = second_factor_required
 
     def recognises(self, credential: str) -> bool:
         return credential.count(".") == 2
@@ -34,5 +37,11 @@ class AccessTokenVerifier:
         except (InvalidTokenError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise NotAuthenticatedError("The access token is not valid or has expired") from error
         return await read_rights(
-            self._identity, user_id, session_id, target, now=utc_now(), step_up_lifetime=self._step_up_lifetime
+            self._identity,
+            user_id,
+            session_id,
+            target,
+            now=utc_now(),
+            step_up_lifetime=self._step_up_lifetime,
+            second_factor_required=self._second_factor_required,
         )

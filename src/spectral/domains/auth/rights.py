@@ -37,9 +37,19 @@ class Found:
 
 
 async def read_rights(
-    identity: Database, user_id: UUID, session_id: UUID, target: Target, *, now: datetime, step_up_lifetime: timedelta
+    identity: Database,
+    user_id: UUID,
+    session_id: UUID,
+    target: Target,
+    *,
+    now: datetime,
+    step_up_lifetime: timedelta,
+    second_factor_required: bool = False,
 ) -> Principal:
-    """The principal behind a live session. Raises NotAuthenticatedError when the session has ended."""
+    """The principal behind a live session. Raises NotAuthenticatedError when the session has ended.
+
+    second_factor_required: by the whole installation, whatever the account demands.
+    """
     statement = _in_workspace(target.workspace_id, now) if target.workspace_id else _in_account(target.account_id)
     statement = statement.where(
         UserSession.id == session_id, UserSession.user_id == user_id, UserSession.revoked_at.is_(None)
@@ -47,10 +57,12 @@ async def read_rights(
     rows = [Found(*row) for row in await identity.look_up(statement)]
     if not rows:
         raise NotAuthenticatedError("This session has ended; sign in again")
-    return _principal(rows, user_id, session_id, now - step_up_lifetime)
+    return _principal(rows, user_id, session_id, now - step_up_lifetime, always_demanded=second_factor_required)
 
 
-def _principal(rows: list[Found], user_id: UUID, session_id: UUID, stepped_up_after: datetime) -> Principal:
+def _principal(
+    rows: list[Found], user_id: UUID, session_id: UUID, stepped_up_after: datetime, *, always_demanded: bool
+) -> Principal:
     first = rows[0]
     needs_step_up = first.second_factor_at is not None and (
         first.stepped_up_at is None or first.stepped_up_at < stepped_up_after
@@ -69,7 +81,8 @@ def _principal(rows: list[Found], user_id: UUID, session_id: UUID, stepped_up_af
             needs_step_up=needs_step_up,
         )
     # Whoever comes from an identity provider has met that one's demands.
-    if found.second_factor_required_at is not None and first.second_factor_at is None and found.method == PASSWORD:
+    demanded = always_demanded or found.second_factor_required_at is not None
+    if demanded and first.second_factor_at is None and found.method == PASSWORD:
         return Principal(PrincipalKind.USER, session_id, None, user_id, second_factor_missing=True)
     return Principal(
         PrincipalKind.USER,

@@ -182,7 +182,7 @@ class Sessions:
         if workspace_id is None:
             standings, _total = await WorkspaceService(session).list_workspaces(opened.user_id)
             workspace_id = standings[0].workspace.id if standings else None
-        expires_at = min(now + timedelta(seconds=self._lifetimes.refresh_s), self._ends_at(opened))
+        expires_at = min(now + timedelta(seconds=self._lifetimes.refresh_s), self.ends_at(opened))
         refresh_token = opaque_token()
         await SessionRepository(session).add_token(
             RefreshToken(session_id=opened.id, token_hash=token_hash(refresh_token), expires_at=expires_at)
