@@ -66,6 +66,12 @@ def test_production_with_everything(tmp_path: Path) -> None:
     assert settings.password_minimum == 12
 
 
+def test_production_takes_no_password_of_less_than_eight_characters(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="SPECTRAL_PASSWORD_MINIMUM_CHARACTERS must be 8"):
+        load_settings(data_dir=tmp_path, **(PRODUCTION | {"password_minimum_characters": 7}))
+    assert load_settings(data_dir=tmp_path, **(PRODUCTION | {"password_minimum_characters": 8})).password_minimum == 8
+
+
 def test_production_without_mail_is_a_decision(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path, **(PRODUCTION | {"smtp_url": None, "mail": "off"}))
     assert (settings.mail_server, settings.outbox_dir) == (None, tmp_path / "outbox")

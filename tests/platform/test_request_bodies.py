@@ -211,6 +211,36 @@ def test_a_target_that_means_harm_is_refused_as_any_other(impatient: ServerProce
     assert b"Traceback" not in answer
 
 
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"Content-Length: 4\r\nContent-Length: 5\r\n", b"{}  "),
+        (b"Content-Length: 4, 5\r\n", b"{}  "),
+        (b"Content-Length: -4\r\n", b"{}  "),
+        (b"Content-Length: +4\r\n", b"{}  "),
+        (b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", b"2\r\n{}\r\n0\r\n\r\n"),
+        (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", b"2\r\n{}\r\n0\r\n\r\n"),
+        (b"Transfer-Encoding: xchunked\r\n", b"2\r\n{}\r\n0\r\n\r\n"),
+        (b"Transfer-Encoding : chunked\r\n", b"2\r\n{}\r\n0\r\n\r\n"),
+        (b"Transfer-Encoding: chunked\r\n", b"0x2\r\n{}\r\n0\r\n\r\n"),
+        (b"Transfer-Encoding: chunked\r\n", b"2;a=\nb\r\n{}\r\n0\r\n\r\n"),
+        (b"Content-Length: 2\r\nX-Split: a\rb\r\n", b"{}"),
+        (b"Content-Length: 2\r\nX-Folded: a\r\n b\r\n", b"{}"),
+    ],
+)
+def test_a_body_whose_end_is_in_doubt_hides_no_second_request(
+    impatient: ServerProcess, framing: bytes, body: bytes
+) -> None:
+    """RFC 9112, section 6.3: what might be read in two ways is refused, or nothing more is read from the connection."""
+    hidden = b"GET /hidden HTTP/1.1\r\nHost: spectral.test\r\nConnection: close\r\n\r\n"
+    with connected(impatient) as connection:
+        connection.sendall(LOGIN + framing + b"\r\n" + body + hidden)
+        answer = received(connection)
+    assert answer[9:12] in {b"400", b"422"}, answer[:200]
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"/hidden" not in answer
+
+
 def test_headers_larger_than_any_of_ours_are_refused(impatient: ServerProcess) -> None:
     with connected(impatient) as connection:
         with suppress(OSError):

@@ -77,7 +77,9 @@ async def test_an_installation_can_demand_it_of_everybody(
         for path in (tenant.url, f"{tenant.url}/agents"):
             answer = await strict.get(path, headers=tenant.client_headers)
             assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (403, "second-factor-missing")
-        assert (await strict.get(tenant.url, headers=other_tenant.client_headers)).status_code == 404
+        for path in (tenant.url, "/api/v1/workspaces/01a2014d-b7b2-7185-ad90-62b02f1db4e2"):
+            # The same for what is there and for what is not.
+            assert (await strict.get(path, headers=other_tenant.client_headers)).status_code == 403
         assert (await strict.get(f"{tenant.url}/agents", headers=tenant.key_headers)).status_code == 200
         assert (await strict.get("/api/v1/auth/second-factor", headers=tenant.client_headers)).status_code == 200
     await shown.set(utc_now())

@@ -29,7 +29,7 @@ PROTOBUF = "application/x-protobuf"
 
 async def make_workspace(database: Database) -> WorkspaceAccess:
     account, workspace = uuid4(), uuid4()
-    async with database.transaction() as session:
+    async with database.transaction(account_id=account) as session:
         session.add(Account(id=account, name="account"))
         await session.flush()
         session.add(Workspace(id=workspace, account_id=account, name=f"workspace {workspace}"))

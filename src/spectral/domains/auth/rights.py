@@ -67,6 +67,11 @@ def _principal(
     needs_step_up = first.second_factor_at is not None and (
         first.stepped_up_at is None or first.stepped_up_at < stepped_up_after
     )
+    # Whoever comes from an identity provider has met that one's demands.
+    lacks_factor = first.second_factor_at is None and first.method == PASSWORD
+    if always_demanded and lacks_factor:
+        # Wherever they want to go, so that it says nothing about what is there.
+        return Principal(PrincipalKind.USER, session_id, None, user_id, second_factor_missing=True)
     # Without a named account or workspace, the only account there is; with several, none.
     found = first if len(rows) == 1 else None
     if found is None or found.account_id is None:
@@ -80,9 +85,7 @@ def _principal(
             sso_provider=found.sso_provider,
             needs_step_up=needs_step_up,
         )
-    # Whoever comes from an identity provider has met that one's demands.
-    demanded = always_demanded or found.second_factor_required_at is not None
-    if demanded and first.second_factor_at is None and found.method == PASSWORD:
+    if found.second_factor_required_at is not None and lacks_factor:
         return Principal(PrincipalKind.USER, session_id, None, user_id, second_factor_missing=True)
     return Principal(
         PrincipalKind.USER,
