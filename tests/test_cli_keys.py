@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from spectral.domains.keys.credentials import is_well_formed
 from spectral.settings import Settings
@@ -19,7 +20,7 @@ def spectral(settings: Settings, *arguments: object) -> subprocess.CompletedProc
         cwd=settings.data_dir,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -44,6 +45,7 @@ async def test_a_key_is_made_narrowed_and_revoked(
     assert read.json()["status"] == "revoked"
 
 
+@pytest.mark.databases("sqlite")
 async def test_what_is_wrong_is_said_in_a_line(tenant: Tenant, settings: Settings) -> None:
     both = ("--name", "x", "--expires-days", 3, "--no-expiry")
     refused = spectral(settings, "keys", "create", tenant.workspace_id, *both)

@@ -10,6 +10,18 @@ from tests.fixtures.tenants import Tenant
 ACCOUNT = "/api/v1/account"
 
 
+async def test_a_new_installation_knows_nobody_and_nobody_gets_in_with_what_others_ship(
+    client: httpx.AsyncClient, identity: Database
+) -> None:
+    async with identity.transaction(read_only=True) as session:
+        for table in ("app_user", "account", "api_key", "service_account", "user_session", "user_credential"):
+            assert (await session.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one() == 0, table  # noqa: S608
+    for name in ("admin", "root", "admin@example.com", "demo@example.com", "spectral"):
+        for password in ("admin", "password", "demo-password-of-spectral", "spectral"):
+            answer = await client.post("/api/v1/auth/login", json={"email": name, "password": password})
+            assert answer.status_code in {401, 429}
+
+
 async def test_the_owner_reads_renames_and_lists(client: httpx.AsyncClient, tenant: Tenant) -> None:
     read = await client.get(ACCOUNT, headers=tenant.client_headers)
     assert read.json() | {"created_at": ""} == {

@@ -108,6 +108,18 @@ async def test_no_session_outlives_its_time_however_often_it_is_refreshed(
     assert (await client.get(SESSIONS, headers=tenant.client_headers)).json()["results"] == []
 
 
+async def test_a_session_that_nobody_used_for_a_month_is_over(
+    client: httpx.AsyncClient, tenant: Tenant, identity: Database
+) -> None:
+    async with identity.transaction() as session:
+        expiry = (await session.scalars(sa.select(RefreshToken.expires_at))).one()
+        assert timedelta(days=29, hours=23) < expiry - utc_now() <= timedelta(days=30)
+        await session.execute(sa.update(RefreshToken).values(expires_at=utc_now()))
+    await age(identity, last_seen_at=utc_now() - timedelta(days=30))
+    assert (await client.post(REFRESH, json={"refresh_token": tenant.refresh_token})).status_code == 401
+    assert (await client.get(SESSIONS, headers=tenant.client_headers)).json()["results"] == []
+
+
 async def test_whoever_has_lost_their_accounts_is_signed_in_nowhere_in_particular(
     client: httpx.AsyncClient, tenant: Tenant, identity: Database
 ) -> None:

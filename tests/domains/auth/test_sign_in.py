@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +12,10 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from litestar import Litestar
 
+from spectral.domains.accounts.models import UserCredential
 from spectral.domains.auth.models import StraySignIn
 from spectral.platform.db.session import Database
+from spectral.platform.shared.clock import utc_now
 from tests.domains.auth.conftest import ClientOf, Trail
 from tests.fixtures.statements import statements
 from tests.fixtures.tenants import Tenant
@@ -176,3 +179,12 @@ async def test_a_session_says_where_it_was_opened(client: httpx.AsyncClient, ten
     assert mine["user_agent"].startswith("Browser of Ada")
     assert (mine["address"], mine["method"], len(mine["user_agent"])) == ("127.0.0.1", "password", 300)
     assert UUID(answer.json()["account_id"]) == tenant.account_id
+
+
+async def test_a_password_is_good_however_old_it_is(
+    client: httpx.AsyncClient, tenant: Tenant, identity: Database
+) -> None:
+    async with identity.transaction() as session:
+        await session.execute(sa.update(UserCredential).values(changed_at=utc_now() - timedelta(days=10_000)))
+    body = {"email": tenant.email, "password": tenant.password}
+    assert (await client.post(LOGIN, json=body)).status_code == 200

@@ -1,7 +1,9 @@
 """Every error is a problem document; nothing of the inside is in it."""
 
-from collections.abc import Callable
-from typing import Any
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -12,6 +14,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.settings import Settings
 from tests.fixtures.servers import in_process
 from tests.fixtures.tenants import Tenant
+
+
+@contextmanager
+def kept(name: str) -> Iterator[list[dict[str, Any]]]:
+    """What this logger is given meanwhile."""
+    lines: list[dict[str, Any]] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(cast("dict[str, Any]", record.msg))
+
+    handler, logger = Kept(), logging.getLogger(name)
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
 
 
 def assert_problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
@@ -89,8 +106,12 @@ async def test_what_fails_inside_stays_inside(settings: Settings, create_app: Ca
     app.register(broken)
     app.register(broken_commit)
     async with in_process(app) as client:
-        document = assert_problem(await client.get("/broken"), 500, "internal-error")
+        with kept("spectral.platform.shared.problems") as lines:
+            document = assert_problem(await client.get("/broken"), 500, "internal-error")
         assert "hunter2" not in str(document)
+        assert [(line["event"], line["path"]) for line in lines] == [("unhandled_error", "/broken")]
+        assert lines[0]["request_id"] == document["request_id"]
+        assert isinstance(lines[0]["exc_info"], Exception)
         document = assert_problem(await client.get("/broken-commit"), 500, "internal-error")
         assert "no_such_column" not in str(document)
         assert (await client.get("/api/v1/health")).status_code == 200
