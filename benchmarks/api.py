@@ -37,10 +37,13 @@ async def _measure(server: BenchServer, name: str, path: str, headers: dict[str,
     return Figure(name, len(many) / seconds, "requests/s", detail)
 
 
-def request_bytes(port: int, path: str, headers: dict[str, str]) -> bytes:
-    """A GET as it goes over the wire."""
-    lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *(f"{key}: {headers[key]}" for key in headers)]
-    return "\r\n".join([*lines, "", ""]).encode()
+def request_bytes(port: int, path: str, headers: dict[str, str], body: bytes | None = None) -> bytes:
+    """A GET as it goes over the wire, or with a JSON body a POST."""
+    lines = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+    lines += [f"{key}: {headers[key]}" for key in headers]
+    if body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + (body or b"")
 
 
 async def load(port: int, request: bytes, connections: int, seconds: float) -> list[float]:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from litestar import Litestar
 
 from spectral.domains.keys.credentials import API_KEY, SERVICE_ACCOUNT, new_credential
-from spectral.domains.keys.models import ApiKey, ServiceAccount, WorkspaceCredential
+from spectral.domains.keys.models import ApiKey, ServiceAccount
 from spectral.domains.keys.peppers import Peppers
 from spectral.domains.keys.repository import by_hash
 from spectral.domains.keys.uses import UseNotes
@@ -73,7 +73,7 @@ async def test_one_statement_finds_a_credential(
 
 
 @pytest.mark.parametrize("model", [ApiKey, ServiceAccount])
-async def test_that_statement_uses_the_index(identity: Database, model: type[WorkspaceCredential]) -> None:
+async def test_that_statement_uses_the_index(identity: Database, model: type[ApiKey] | type[ServiceAccount]) -> None:
     statement = by_hash(model, ["0" * 64, "1" * 64])
     explain = "EXPLAIN QUERY PLAN " if identity.is_sqlite else "EXPLAIN "
     async with identity.transaction(read_only=True) as session:

@@ -1,5 +1,6 @@
 """Passwords: Argon2id (19 MiB, t=2, p=1; OWASP's second recommendation), always off the event loop."""
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -40,12 +41,12 @@ def _decoy() -> str:
 
 
 class Passwords:
-    """Hashes and verifies; at most two at a time, so that sign-ins cannot take every core and thread."""
+    """Hashes and verifies; on half of the cores at most, so that sign-ins leave the others to requests."""
 
     def __init__(self, minimum_characters: int) -> None:
         self._minimum = minimum_characters
         self._hasher = PasswordHasher(time_cost=TIME_COST, memory_cost=MEMORY_KIB, parallelism=1)
-        self._limiter = CapacityLimiter(2)
+        self._limiter = CapacityLimiter(max(1, (os.cpu_count() or 1) // 2))
         self._decoy = _decoy()
 
     def require_strong(self, password: str, pointer: str, *personal: str | None) -> None:
