@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from spectral.domains.accounts.models import Account, AccountMember, Deletion, User, UserCredential
 from spectral.domains.auth.models import UserSession
-from spectral.domains.workspaces import erasure
+from spectral.domains.workspaces import deletions, erasure
 from spectral.domains.workspaces.deletions import go_on_deleting
 from spectral.domains.workspaces.models import Workspace
 from spectral.platform.audit import AuditEntry
@@ -175,6 +176,42 @@ async def test_an_account_without_workspaces_is_gone_with_the_request(
     async with identity.transaction(read_only=True) as session:
         assert await session.get(Account, tenant.account_id) is None
     assert (await actions_of(identity, tenant.account_id))[-1] == "account.deleted"
+
+
+async def test_a_deletion_that_failed_is_tried_again(
+    engine_client: httpx.AsyncClient,
+    database: Database,
+    identity: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tenant = await register_tenant(engine_client, "unlucky")
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("for a reason that nobody has foreseen")
+
+    finish = erasure._finish
+    monkeypatch.setattr(erasure, "_finish", fail)
+    answer = await engine_client.delete(tenant.url, headers=tenant.client_headers)
+    mine = sa.select(EngineWork.state).where(EngineWork.workspace_id == tenant.workspace_id)
+    for _ in range(400):
+        async with database.transaction(tenant.access, read_only=True) as session:
+            if (await session.scalars(mine)).all() == ["failed"]:
+                break
+        await asyncio.sleep(0.05)
+    monkeypatch.setattr(erasure, "_finish", finish)
+    other = Engine(database, executes=False)
+    await go_on_deleting(database, identity, other)
+    async with database.transaction(tenant.access, read_only=True) as session:
+        assert (await session.scalars(mine)).all() == ["failed"], "not at once"
+    monkeypatch.setattr(deletions, "RETRY_AFTER", timedelta(0))
+    await go_on_deleting(database, identity, other)
+    await other.stop()
+    for _ in range(400):
+        progress = (await engine_client.get(answer.headers["location"], headers=tenant.client_headers)).json()
+        if progress["state"] == "done":
+            break
+        await asyncio.sleep(0.05)
+    assert progress["state"] == "done"
 
 
 async def test_what_a_dying_process_leaves_of_an_account_is_finished(

@@ -46,8 +46,17 @@ async def close_account(identity: Database, account_id: UUID) -> bool:
 
 async def accounts_being_deleted(identity: Database) -> list[Deletion]:
     """The deletions of accounts that have not ended, oldest first."""
+    return await _unfinished(identity, "account")
+
+
+async def workspaces_being_deleted(identity: Database) -> list[Deletion]:
+    """The deletions of workspaces that have not ended, oldest first."""
+    return await _unfinished(identity, "workspace")
+
+
+async def _unfinished(identity: Database, kind: str) -> list[Deletion]:
     async with identity.transaction(read_only=True) as session:
-        found = sa.select(Deletion).where(Deletion.kind == "account", Deletion.state != "done")
+        found = sa.select(Deletion).where(Deletion.kind == kind, Deletion.state != "done")
         return list((await session.scalars(found.order_by(Deletion.created_at))).all())
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.accounts.models import Account, Deletion
-from spectral.domains.workspaces.closing import accounts_being_deleted, close_account
+from spectral.domains.workspaces.closing import accounts_being_deleted, close_account, workspaces_being_deleted
 from spectral.domains.workspaces.erasure import KIND, erased_tables
 from spectral.domains.workspaces.errors import DeletionNotConfirmedError
 from spectral.domains.workspaces.models import Workspace
@@ -27,6 +27,7 @@ WORKSPACE = "workspace"
 ACCOUNT = "account"
 DELETING = "account.deletions"
 DELETING_INTERVAL_S = 15.0
+RETRY_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +202,13 @@ class DeletionLog:
 async def go_on_deleting(database: Database, identity: Database, engine: Engine) -> None:
     """Accounts whose last workspace is gone are closed; workspaces that came in at the last moment are deleted too.
 
+    So are those whose deletion failed five minutes ago: whoever was told that it is under way must not wait for ever.
     Runs at intervals: a process may die between a workspace's end and its account's.
     """
+    for deletion in await workspaces_being_deleted(identity):
+        access = WorkspaceAccess.for_system(deletion.subject_id, deletion.account_id, KIND)
+        async with database.transaction(access) as session:
+            await engine.retry(session, deletion.subject_id, deletion.id, utc_now() - RETRY_AFTER)
     for deletion in await accounts_being_deleted(identity):
         if await close_account(identity, deletion.account_id):
             continue

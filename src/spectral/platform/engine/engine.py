@@ -201,6 +201,25 @@ class Engine:
             await self.cancel(session, workspace_id, key)
         return len(keys)
 
+    async def retry(self, session: AsyncSession, workspace_id: UUID, key: UUID, failed_before: datetime) -> bool:
+        """Work that failed before that moment waits again, once the caller's transaction commits; False for other work.
+
+        For what must be done in the end: its handler finds its place from its own rows.
+        """
+        retried = await session.execute(
+            sa.update(EngineWork)
+            .where(
+                EngineWork.workspace_id == workspace_id,
+                EngineWork.id == key,
+                EngineWork.state == WorkState.FAILED,
+                EngineWork.finished_at < failed_before,
+            )
+            .values(state=WorkState.QUEUED, attempts=1, wake_at=utc_now(), finished_at=None, error=None)
+            .returning(EngineWork.id)
+            .execution_options(synchronize_session=False)
+        )
+        return retried.first() is not None
+
     async def health(self) -> EngineHealth:
         """What the engine is doing now. Never raises: a database that does not answer is `unavailable`."""
         executing = self._upkeep is not None and not self._closed
