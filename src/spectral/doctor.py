@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from aiosmtplib import SMTPException
 from rich.console import Console
 from rich.table import Table
@@ -42,6 +43,8 @@ async def examine(settings: Settings, console: Console) -> bool:
                 not current,
             )
         )
+        if current and not settings.uses_sqlite:
+            findings.append(await _roles(settings))
         if current:
             health = await engine.health()
             findings.append(
@@ -61,6 +64,31 @@ async def examine(settings: Settings, console: Console) -> bool:
         table.add_row(finding.what, f"[{colour}]{finding.found}", finding.advice)
     console.print(table)
     return not any(finding.fatal for finding in findings)
+
+
+async def _roles(settings: Settings) -> Finding:
+    """Row-level security binds no superuser and no role that may bypass it, and who owns a table can lift it."""
+    attributes = sa.text(
+        "SELECT rolname, rolsuper OR rolbypassrls, EXISTS (SELECT 1 FROM pg_tables WHERE tableowner = rolname "
+        "AND schemaname = 'public') FROM pg_roles WHERE rolname = current_user"
+    )
+    faults = []
+    for url in dict.fromkeys((settings.url, settings.identity_url, settings.ingestion_url)):
+        database = Database(url, pool_size=1)
+        try:
+            async with database.transaction(read_only=True) as session:
+                name, unbound, owns = (await session.execute(attributes)).one()
+        finally:
+            await database.close()
+        if unbound:
+            faults.append(f"{name} is not bound by row-level security")
+        elif owns:
+            faults.append(f"{name} owns tables")
+    if faults:
+        return Finding("database roles", "; ".join(faults), "spectral database roles", fatal=True)
+    if settings.authentication_database_url is None:
+        return Finding("database roles", "one role reads content and credentials", "spectral database roles")
+    return Finding("database roles", "bound by row-level security, credentials apart")
 
 
 async def _mail(settings: Settings) -> Finding:

@@ -54,6 +54,10 @@ def test_roles_are_made_once_and_a_server_can_be_migrated_with_them(
         assert made.returncode == 0, made.stderr
         looked = run("doctor", cwd=tmp_path, **roles)
         assert looked.returncode == 0, looked.stdout
+        assert "bound by row-level" in looked.stdout
+        # The owner could lift every policy, so nothing may be served as that role.
+        wrong = run("doctor", cwd=tmp_path, **roles, SPECTRAL_DATABASE_URL=lines["SPECTRAL_MIGRATION_DATABASE_URL"])
+        assert (wrong.returncode, f"{names['owner']} owns" in wrong.stdout) == (1, True), wrong.stdout
 
         again = run(*command, cwd=tmp_path)
         assert (again.returncode, again.stdout) == (0, ""), "roles that exist keep their passwords"
