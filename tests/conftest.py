@@ -1,5 +1,6 @@
 """What every test may ask for. A test that asks for a database runs on SQLite and on a real PostgreSQL."""
 
+import gc
 import importlib
 import os
 import shutil
@@ -47,6 +48,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Each test builds an application: thousands of objects that live as long as it does, not worth looking at so often.
+    gc.set_threshold(50_000, 20, 20)
     for name in [name for name in os.environ if name.startswith("SPECTRAL_") and not name.startswith("SPECTRAL_TEST_")]:
         del os.environ[name]
     workerinput = getattr(config, "workerinput", None)
