@@ -79,7 +79,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
                 "bearer": SecurityScheme(
                     type="http",
                     scheme="bearer",
-                    description="A JWT from `auth/login`, or an API key that starts with `sk_live_`.",
+                    description="A JWT from `auth/login`, an API key (`sk_live_…`) or a service account (`st_live_…`).",
                 ),
                 "apiKey": SecurityScheme(
                     type="apiKey", name="X-API-Key", security_scheme_in="header", description="An API key."
