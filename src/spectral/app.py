@@ -202,9 +202,7 @@ class People:
     def __init__(self, settings: Settings, identity: Database, counter: RateCounter) -> None:
         self.signer = TokenSigner.of(identity, settings)
         self.peppers = Peppers.from_secrets(settings.secrets)
-        self.lifetimes = Lifetimes(
-            settings.access_token_lifetime_s, settings.refresh_token_lifetime_s, settings.session_lifetime_s
-        )
+        self.lifetimes = Lifetimes.of(settings)
         self.mail_box = MailBox(settings.secrets)
         self.mail_sender = MailSender(identity, self.mail_box, delivery_for(settings))
         if settings.engine_executes:

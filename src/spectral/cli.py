@@ -295,10 +295,7 @@ def sign_out(email: str | None, *, everyone: bool) -> None:
 
 def sessions_of(settings: Settings, identity: Database) -> Sessions:
     """The sessions of an installation."""
-    lifetimes = Lifetimes(
-        settings.access_token_lifetime_s, settings.refresh_token_lifetime_s, settings.session_lifetime_s
-    )
-    return Sessions(identity, TokenSigner.of(identity, settings), lifetimes)
+    return Sessions(identity, TokenSigner.of(identity, settings), Lifetimes.of(settings))
 
 
 @user.command(name="promote-operations")

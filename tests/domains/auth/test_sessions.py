@@ -154,7 +154,7 @@ async def test_what_nobody_can_use_any_more_is_removed(
                 StraySignIn(created_at=now),
             ]
         )
-    await AuthCleanup(identity, Lifetimes(900, int(month.total_seconds()))).run()
+    await AuthCleanup(identity, Lifetimes(900, int(month.total_seconds()), 90 * 24 * 3600)).run()
     async with identity.transaction(read_only=True) as session:
         sessions = (await session.scalars(sa.select(UserSession))).all()
         tokens = (await session.scalars(sa.select(RefreshToken))).all()

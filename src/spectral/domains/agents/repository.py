@@ -1,7 +1,6 @@
 """Queries over agents and what belongs to them, each bound to one workspace."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -17,9 +16,8 @@ from spectral.domains.agents.models import (
     AgentTemplate,
     AgentTemplateVersion,
 )
-from spectral.platform.db.repository import WorkspaceRepository
+from spectral.platform.db.repository import PricedRepository, WorkspaceRepository
 from spectral.platform.shared.errors import NotFoundError
-from spectral.platform.shared.money import Spending
 from spectral.platform.shared.pagination import Page
 
 MAXIMUM_VERSION = 2**31 - 1
@@ -136,16 +134,8 @@ class TemplateVersionRepository(WorkspaceRepository[AgentTemplateVersion]):
         return {found.template_id: found for found in await self.find_all(wanted)}
 
 
-class InvocationRepository(WorkspaceRepository[AgentInvocation]):
+class InvocationRepository(PricedRepository[AgentInvocation]):
     """Playground runs."""
 
     model: ClassVar[type[AgentInvocation]] = AgentInvocation
     kind = "Invocation"
-
-    async def spending_since(self, since: datetime) -> Spending:
-        """What the runs since that moment cost."""
-        known = sa.func.coalesce(sa.func.sum(AgentInvocation.cost_nano_usd), 0)
-        unknown = sa.func.count(AgentInvocation.id) - sa.func.count(AgentInvocation.cost_nano_usd)
-        counted = sa.select(known, unknown).where(self._mine, AgentInvocation.created_at >= since)
-        row = (await self.session.execute(counted)).one()
-        return Spending(int(row[0]), int(row[1]))

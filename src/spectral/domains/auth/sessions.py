@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,6 +21,7 @@ from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.ids import new_id
 from spectral.platform.shared.pagination import Page
 from spectral.platform.shared.tokens import opaque_token, token_hash
+from spectral.settings import Settings
 
 AUDIENCE = "spectral-api"
 TOKEN_KIND = "access"  # noqa: S105 - the `typ` claim, not a secret
@@ -31,7 +33,11 @@ class Lifetimes:
 
     access_s: int
     refresh_s: int
-    session_s: int = 90 * 24 * 3600
+    session_s: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(settings.access_token_lifetime_s, settings.refresh_token_lifetime_s, settings.session_lifetime_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -15,11 +14,10 @@ from spectral.domains.evaluations.models import (
     Rubric,
     RubricVersion,
 )
-from spectral.platform.db.repository import WorkspaceRepository
+from spectral.platform.db.repository import PricedRepository, WorkspaceRepository
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.ids import new_id
-from spectral.platform.shared.money import Spending
 
 
 class RubricRepository(WorkspaceRepository[Rubric]):
@@ -80,7 +78,7 @@ class ModelCost:
     reserved_nano_usd: int
 
 
-class ResultRepository(WorkspaceRepository[EvaluationResult]):
+class ResultRepository(PricedRepository[EvaluationResult]):
     """The journal's results."""
 
     model: ClassVar[type[EvaluationResult]] = EvaluationResult
@@ -110,14 +108,6 @@ class ResultRepository(WorkspaceRepository[EvaluationResult]):
         ).where(self._mine, EvaluationResult.subject_id == subject_id)
         evaluations, cost = (await self.session.execute(counted)).one()
         return int(evaluations), int(cost)
-
-    async def spending_since(self, since: datetime) -> Spending:
-        """What all executions since that moment cost."""
-        known = sa.func.coalesce(sa.func.sum(EvaluationResult.cost_nano_usd), 0)
-        unknown = sa.func.count(EvaluationResult.id) - sa.func.count(EvaluationResult.cost_nano_usd)
-        counted = sa.select(known, unknown).where(self._mine, EvaluationResult.created_at >= since)
-        row = (await self.session.execute(counted)).one()
-        return Spending(int(row[0]), int(row[1]))
 
     async def other_rubric(self, subject_id: UUID, digest: str) -> bool:
         """Whether the subject has a result under another rubric than this one."""
@@ -155,7 +145,7 @@ class ResultRepository(WorkspaceRepository[EvaluationResult]):
         ]
 
 
-class ReservationRepository(WorkspaceRepository[EvaluationReservation]):
+class ReservationRepository(PricedRepository[EvaluationReservation]):
     """What calls in flight may cost."""
 
     model: ClassVar[type[EvaluationReservation]] = EvaluationReservation
@@ -169,14 +159,6 @@ class ReservationRepository(WorkspaceRepository[EvaluationReservation]):
         ).where(self._mine, EvaluationReservation.subject_id == subject_id)
         evaluations, cost = (await self.session.execute(counted)).one()
         return int(evaluations), int(cost)
-
-    async def spending_since(self, since: datetime) -> Spending:
-        """What reservations since that moment hold: for calls in flight, and for those that never told their cost."""
-        known = sa.func.coalesce(sa.func.sum(EvaluationReservation.cost_nano_usd), 0)
-        unknown = sa.func.count(EvaluationReservation.id) - sa.func.count(EvaluationReservation.cost_nano_usd)
-        counted = sa.select(known, unknown).where(self._mine, EvaluationReservation.created_at >= since)
-        row = (await self.session.execute(counted)).one()
-        return Spending(int(row[0]), int(row[1]))
 
     async def raise_by(self, reservation_id: UUID, cost_nano_usd: int) -> None:
         """One more attempt may cost this much."""

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from spectral.domains.scans.models import Scan, ScanCandidate, ScanEvent, ScanPhase, ScanQuestion
-from spectral.platform.db.repository import WorkspaceRepository
+from spectral.platform.db.repository import PricedRepository, WorkspaceRepository
 from spectral.platform.shared.errors import NotFoundError
-from spectral.platform.shared.money import Spending
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ class QuestionCost:
     cost_nano_usd: int | None
 
 
-class ScanQuestionRepository(WorkspaceRepository[ScanQuestion]):
+class ScanQuestionRepository(PricedRepository[ScanQuestion]):
     """What one workspace's scans asked their reflection models."""
 
     model: ClassVar[type[ScanQuestion]] = ScanQuestion
@@ -121,14 +119,6 @@ class ScanQuestionRepository(WorkspaceRepository[ScanQuestion]):
             ScanQuestion.prompt_hash == prompt_hash,
             ScanQuestion.ordinal == ordinal,
         )
-
-    async def spending_since(self, since: datetime) -> Spending:
-        """What all questions since that moment cost."""
-        known = sa.func.coalesce(sa.func.sum(ScanQuestion.cost_nano_usd), 0)
-        unknown = sa.func.count(ScanQuestion.id) - sa.func.count(ScanQuestion.cost_nano_usd)
-        statement = sa.select(known, unknown).where(self._mine, ScanQuestion.created_at >= since)
-        row = (await self.session.execute(statement)).one()
-        return Spending(int(row[0]), int(row[1]))
 
     async def costs(self, scan_id: UUID) -> list[QuestionCost]:
         """By model and purpose."""

@@ -1,6 +1,7 @@
 """The base of every repository of workspace-owned rows: no statement without its workspace."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.base import WorkspaceOwned
 from spectral.platform.db.constraints import translating
 from spectral.platform.shared.errors import NotFoundError, SpectralError
+from spectral.platform.shared.money import Spending
 from spectral.platform.shared.pagination import Page
 
 M = TypeVar("M", bound=WorkspaceOwned)
@@ -102,3 +104,15 @@ class WorkspaceRepository(Generic[M]):
         """Run a bound UPDATE or DELETE; answers how many rows it touched."""
         result = cast("CursorResult[Any]", await self.session.execute(statement))
         return result.rowcount
+
+
+class PricedRepository(WorkspaceRepository[M]):
+    """Rows that cost something: their `cost_nano_usd` is null where it is not known."""
+
+    async def spending_since(self, since: datetime) -> Spending:
+        """What the rows made since that moment cost, and how many of them did not tell."""
+        known = sa.func.coalesce(sa.func.sum(self.model.cost_nano_usd), 0)
+        unknown = sa.func.count(self.model.id) - sa.func.count(self.model.cost_nano_usd)
+        counted = sa.select(known, unknown).where(self._mine, self.model.created_at >= since)
+        row = (await self.session.execute(counted)).one()
+        return Spending(int(row[0]), int(row[1]))

@@ -93,7 +93,7 @@ class Database:
             await run_after_commit(session)
 
     async def look_up(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        """The rows of one SELECT on a connection of its own, with no transaction around it: one round trip.
+        """The rows of one SELECT on a connection of its own, with no transaction around it.
 
         Bound to no workspace and no account, so it is for the authentication role.
         """
