@@ -61,9 +61,10 @@ from spectral.domains.scans.controller import ScanController
 from spectral.domains.scans.run import KIND as SCAN
 from spectral.domains.scans.run import scan_handler
 from spectral.domains.traces.answers import OTLP_PREFIX, otlp_problem_renderer
-from spectral.domains.traces.controller import FeedbackController, OtlpController, TraceController
+from spectral.domains.traces.controller import FeedbackController, TraceController
 from spectral.domains.traces.ingestion import IngestionLimits, TraceIngestor
 from spectral.domains.traces.mapping import SpanMapper
+from spectral.domains.traces.otlp_controller import OtlpController
 from spectral.domains.traces.partitions import PartitionWindow
 from spectral.domains.workspaces.controller import WorkspaceController
 from spectral.domains.workspaces.deletions import DELETING, DELETING_INTERVAL_S, go_on_deleting

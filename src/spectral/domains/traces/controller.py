@@ -1,26 +1,21 @@
-"""HTTP of traces: `/otel/v1/traces` for exporters, `/api/v1/workspaces/{workspace_id}/traces` for everyone else."""
+"""HTTP of traces: `/api/v1/workspaces/{workspace_id}/traces`, for everybody but exporters."""
 
 from typing import Annotated, Literal
 from uuid import UUID
 
-from litestar import Controller, Request, Response, delete, get, post
-from litestar.datastructures import State
+from litestar import Controller, Response, delete, get, post
 from litestar.di import Provide
 from litestar.params import QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral.domains.traces.answers import export_answer
 from spectral.domains.traces.bodies import SpanBody
-from spectral.domains.traces.ingestion import TraceIngestor
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.models import SpanRecord, Trace
 from spectral.domains.traces.moments import parse_query_ns
-from spectral.domains.traces.otlp import content_type_of
 from spectral.domains.traces.repository import TraceFilter
 from spectral.domains.traces.schemas import (
     FeedbackIn,
     FeedbackOut,
-    IngestionStats,
     SpanBodyOut,
     SpanList,
     SpanOut,
@@ -35,7 +30,7 @@ from spectral.domains.traces.service import (
 )
 from spectral.domains.traces.vocabulary import SpanStatus
 from spectral.platform.access.guards import requires
-from spectral.platform.access.principal import Principal, WorkspaceAccess
+from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope
 from spectral.platform.shared.cursors import CursorPagination, refuse_offset
 from spectral.platform.shared.pagination import Collection, Page
@@ -119,46 +114,6 @@ def provide_trace_filter(
         name_contains=name,
         minimum_duration_ns=None if min_duration_ms is None else round(min_duration_ms * NANOSECONDS_A_MILLISECOND),
     )
-
-
-class OtlpController(Controller):
-    """OTLP/HTTP, for any OpenTelemetry exporter. Errors are `google.rpc.Status` in the request's content type.
-
-    OTLP over gRPC (port 4317) is not spoken: set `OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`.
-    """
-
-    path = "/otel/v1/traces"
-    tags = ("OpenTelemetry",)
-
-    @post(
-        operation_id="exportTraces",
-        summary="Export spans (OTLP/HTTP, protobuf or JSON)",
-        guards=[requires(Scope.WRITE_TRACES)],
-        status_code=200,
-        # The limit counts after decompression, and the body is read while it is checked against it.
-        request_max_body_size=None,
-    )
-    async def export_traces(
-        self, request: Request[Principal, None, State], access: WorkspaceAccess, trace_ingestor: TraceIngestor
-    ) -> Response[bytes]:
-        header = request.headers.get("content-type")
-        rejections = await trace_ingestor.receive(
-            access, request.stream(), header, request.headers.get("content-encoding")
-        )
-        content_type = content_type_of(header)
-        return Response(export_answer(rejections, content_type), media_type=content_type)
-
-    @get(
-        "/stats",
-        operation_id="readTraceStats",
-        summary="What was ingested lately",
-        guards=[requires(Scope.WRITE_TRACES, Scope.READ_WORKSPACE)],
-        dependencies={"trace_service": Provide(provide_trace_service, sync_to_thread=False)},
-    )
-    async def read_stats(self, trace_service: TraceService, trace_ingestor: TraceIngestor) -> IngestionStats:
-        statistics = await trace_service.read_statistics()
-        members = {name: getattr(statistics, name) for name in IngestionStats.model_fields if name != "queue_depth"}
-        return IngestionStats.model_validate(members | {"queue_depth": trace_ingestor.depth})
 
 
 class TraceController(Controller):
