@@ -37,7 +37,7 @@ format: .venv/.develops ## Rewrites the code in the house's format.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.runs ## Starts a server, measures it, prints one table.
+bench: .venv/.develops ## Starts servers of its own, measures them, prints one table for each database.
 	@$(BIN)/python -m benchmarks
 
 openapi: .venv/.runs ## Prints the OpenAPI document.

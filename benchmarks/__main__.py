@@ -1,34 +1,94 @@
-"""`python -m benchmarks`: starts a server, measures it, prints one table."""
+"""`python -m benchmarks`: starts servers of its own, measures them, prints one table for each database."""
 
 import argparse
 import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 
 from benchmarks.api import measure_api
 from benchmarks.figures import Figure, print_table
 from benchmarks.identity import measure_identity
-from benchmarks.ingest import measure_ingestion
-from benchmarks.server import BenchServer, running_server
+from benchmarks.ingest import MEBIBYTE, SMALL_QUEUE, measure_ingestion, measure_overload, shares
+from benchmarks.postgres import BenchPostgres, running_postgres
+from benchmarks.raw_store import raw_postgres, raw_sqlite
+from benchmarks.reads import fill, measure_reads
+from benchmarks.server import BenchServer, resident_bytes, running_server
+
+SPANS = 1_000_000
+SMALL = {"SPECTRAL_OTLP_PENDING_REQUESTS": str(SMALL_QUEUE)}
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0, help="how long each figure is measured (default: 5)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long each figure of the API is measured")
+    parser.add_argument(
+        "--spans", type=int, default=SPANS, help="stored before reading is measured"
+    )
+    parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
+    parser.add_argument("--only", choices=["api", "ingest", "reads"], help="one part instead of all")
     options = parser.parse_args()
-    with running_server() as server:
-        print_table(
-            asyncio.run(measure(server, options.seconds)),
-            "one server process, SQLite, default settings; client on the same machine",
-        )
+    if options.database != "postgresql":
+        sqlite(options.only, options.seconds, options.spans)
+    if options.database != "sqlite":
+        with running_postgres() as postgres:
+            postgresql(postgres, options.only, options.seconds, options.spans)
 
 
-async def measure(server: BenchServer, seconds: float) -> list[Figure]:
-    """Every figure, one benchmark after the other."""
+def sqlite(only: str | None, seconds: float, spans: int) -> None:
+    """Everything on a SQLite file."""
+    figures: list[Figure] = []
+    if only in {None, "ingest"}:
+        with tempfile.TemporaryDirectory(prefix="spectral-bench-") as folder:
+            raw = raw_sqlite(Path(folder))
+        with running_server() as server:
+            found = asyncio.run(measure_ingestion(server, raw))
+        figures += [shares(found, raw, "SQLite FULL"), *found]
+        with running_server(**SMALL) as server:
+            figures.append(asyncio.run(measure_overload(server)))
+    if only in {None, "api"}:
+        with running_server() as server:
+            figures += asyncio.run(_api(server, seconds))
+    if only in {None, "reads"}:
+        with running_server() as server:
+            figures += asyncio.run(_reads(server, spans, lambda: _sqlite_size(server)))
+    print_table(figures, "one server process, SQLite (synchronous=FULL); client on the same machine")
+
+
+def postgresql(postgres: BenchPostgres, only: str | None, seconds: float, spans: int) -> None:
+    """The same on PostgreSQL with full durability; identity is measured once, on SQLite."""
+    figures: list[Figure] = []
+    with running_server(**postgres.environment) as server:
+        if only in {None, "ingest"}:
+            raw = asyncio.run(raw_postgres(postgres.database_url))
+            found = asyncio.run(measure_ingestion(server, raw, postgres.pid))
+            figures += [shares(found, raw, "PostgreSQL COPY"), *found]
+        if only in {None, "api"}:
+            figures += asyncio.run(measure_api(server, seconds))
+        if only in {None, "reads"}:
+            figures += asyncio.run(_reads(server, spans, postgres.size))
+    print_table(figures, "one server process, PostgreSQL 18 (fsync on) on the same machine; client as well")
+
+
+async def _api(server: BenchServer, seconds: float) -> list[Figure]:
+    return [*await measure_api(server, seconds), *await measure_identity(server, seconds)]
+
+
+async def _reads(server: BenchServer, spans: int, size: Callable[[], int]) -> list[Figure]:
+    before = size()
+    took = await fill(server, spans)
+    stored = size() - before
+    figures = await measure_reads(server, spans)
     return [
-        *await measure_api(server, seconds),
-        *await measure_identity(server, seconds),
-        *await measure_ingestion(server),
+        Figure("bytes a span on disk", stored / spans, "B", f"{spans:,} spans with rollups and indexes, {took:,.0f} s"),
+        *figures,
+        Figure("memory of the server after these", resident_bytes(server.pid) / MEBIBYTE, "MiB", "resident"),
     ]
+
+
+def _sqlite_size(server: BenchServer) -> int:
+    return (server.data_dir / "spectral.db").stat().st_size
 
 
 if __name__ == "__main__":

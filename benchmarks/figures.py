@@ -44,5 +44,5 @@ def print_table(figures: list[Figure], where: str) -> None:
     table = Table("Measured", "Result", "Unit", "Detail")
     table.columns[1].justify = "right"
     for figure in figures:
-        table.add_row(figure.name, f"{figure.value:,.0f}", figure.unit, figure.detail)
+        table.add_row(figure.name, f"{figure.value:,.{0 if figure.value >= 100 else 1}f}", figure.unit, figure.detail)
     console.print(table)

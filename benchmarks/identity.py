@@ -15,7 +15,7 @@ import httpx
 import sqlalchemy as sa
 from litestar import Litestar
 
-from benchmarks.api import load, percentile, request_bytes
+from benchmarks.client import get_request, percentile, repeat
 from benchmarks.figures import Figure
 from benchmarks.server import PASSWORD, BenchServer
 from spectral.app import create_app
@@ -106,12 +106,12 @@ def counted(database: Database) -> Iterator[list[str]]:
 
 async def _health_beside_sign_ins(server: BenchServer, seconds: float) -> Figure:
     """Hashing must not block the loop: how long `health` takes while twenty people sign in again and again."""
-    request = request_bytes(server.port, "/api/v1/health", {})
-    alone = await load(server.port, request, 1, 1.0)
+    request = get_request(server.port, "/api/v1/health", {})
+    alone = await repeat(server.port, request, 1, 1.0)
     body = json.dumps({"email": "bench@example.com", "password": PASSWORD}).encode()
-    sign_in = request_bytes(server.port, "/api/v1/auth/login", {}, body)
+    sign_in = get_request(server.port, "/api/v1/auth/login", {}, body)
     beside, signed_in = await asyncio.gather(
-        load(server.port, request, 1, seconds), load(server.port, sign_in, SIGN_INS, seconds)
+        repeat(server.port, request, 1, seconds), repeat(server.port, sign_in, SIGN_INS, seconds)
     )
     detail = (
         f"p50 {percentile(beside, 50):.1f} ms; alone p50 {percentile(alone, 50):.1f} ms, p99 "

@@ -37,8 +37,11 @@ class BenchServer:
 
 
 @contextmanager
-def running_server() -> Iterator[BenchServer]:
-    """Started without limits, else with default settings, on an empty data folder; stopped and removed at the end."""
+def running_server(**settings: str) -> Iterator[BenchServer]:
+    """Started without limits, else with default settings, on an empty data folder; stopped and removed at the end.
+
+    settings: further variables of its environment. Their database is migrated and must be empty.
+    """
     with tempfile.TemporaryDirectory(prefix="spectral-bench-") as folder:
         data_dir = Path(folder)
         port = _free_port()
@@ -54,7 +57,11 @@ def running_server() -> Iterator[BenchServer]:
             "SPECTRAL_RATE_LIMIT_PER_ADDRESS": "0",
             "SPECTRAL_SIGN_IN_FAILURES_PER_ACCOUNT": "100000",
             "SPECTRAL_SIGN_IN_FAILURES_PER_ADDRESS": "100000",
+            **settings,
         }
+        if "SPECTRAL_DATABASE_URL" in settings:
+            # Beside a SQLite file a development server does this by itself.
+            subprocess.run([sys.executable, "-m", "spectral", "migrate"], check=True, cwd=folder, env=environment)
         with (data_dir / "server.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "spectral", "serve"],
@@ -90,6 +97,31 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
         except httpx.TransportError:
             pass
         time.sleep(0.05)
+
+
+def cpu_seconds(*pids: int) -> float:
+    """Processor time of these processes and their children so far, 0 where /proc does not tell."""
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(path.parent.name) in pids:
+            # With what its children used that have ended: connections of PostgreSQL come and go.
+            ticks += sum(map(int, fields[11:15]))
+        elif int(fields[1]) in pids:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory of a process now, 0 where /proc does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS")), 0)
 
 
 def _with_a_tenant(url: str, port: int, pid: int, data_dir: Path) -> BenchServer:

@@ -1,0 +1,92 @@
+"""What the databases take with nothing around them: the yardstick for the ingestion of the same run.
+
+Pinned: narrow rows and compressed chunks that were made before, on the real schema, 500 spans a commit, with full
+durability. `executemany` into SQLite, binary `COPY` into PostgreSQL. No HTTP, no decoding, no rollups.
+"""
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from benchmarks.traffic import SECOND_NS, templates
+from spectral.domains.traces.batch import PreparedBatch, read_batch
+from spectral.domains.traces.chunks import Chunk
+from spectral.domains.traces.ingestion_policy import IngestionPolicy
+from spectral.domains.traces.mapping import SpanMapper
+from spectral.domains.traces.otlp import PROTOBUF
+from spectral.domains.traces.vocabulary import SpanRow
+from spectral.platform.db.migrations import migrate
+from spectral.settings import load_settings
+
+SPANS_A_COMMIT = 500
+COMMITS = 100
+WORKSPACE = UUID("01900000-0000-7000-8000-000000000001")
+
+Rows = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
+
+
+def _commits(workspace: object) -> list[Rows]:
+    """The rows of each commit: spans and chunks, their columns in the order of the tables."""
+    dice = random.Random(11)  # noqa: S311
+    mapper, policy = SpanMapper(), IngestionPolicy()
+    made = templates(4, SPANS_A_COMMIT, seed=11)
+    prepared: list[Rows] = []
+    for number in range(COMMITS):
+        body = made[number % len(made)].restamped(dice, time.time_ns() - dice.randrange(3_600) * SECOND_NS)
+        batch: PreparedBatch = read_batch(body, PROTOBUF, None, 2**26, mapper, policy)
+        spans = [(workspace, *row) for trace in batch.traces.values() for row in trace.rows.values()]
+        chunks = [(workspace, *trace.chunk) for trace in batch.traces.values()]
+        prepared.append((sorted(spans, key=lambda row: row[1:3]), sorted(chunks, key=lambda row: row[1:4])))
+    return prepared
+
+
+def raw_sqlite(folder: Path) -> float:
+    """Spans per second into a SQLite file of its own."""
+    settings = load_settings(data_dir=folder, engine_executes=False, log_level="WARNING")
+    migrate(settings)
+    prepared = _commits(WORKSPACE.hex)
+    span = _insert("span", SpanRow._fields)
+    chunk = _insert("span_chunk", Chunk._fields)
+    with contextlib.closing(sqlite3.connect(folder / "spectral.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        started = time.perf_counter()
+        for spans, chunks in prepared:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(span, spans)
+            connection.executemany(chunk, chunks)
+            connection.execute("COMMIT")
+        return COMMITS * SPANS_A_COMMIT / (time.perf_counter() - started)
+
+
+async def raw_postgres(admin_url: str) -> float:
+    """Spans per second into a migrated PostgreSQL database, as somebody whom no policy binds."""
+    prepared = await asyncio.to_thread(_commits, WORKSPACE)
+    connection = await asyncpg.connect(admin_url)
+    try:
+        started = time.perf_counter()
+        for spans, chunks in prepared:
+            async with connection.transaction():
+                await connection.copy_records_to_table(
+                    "span", records=spans, columns=["workspace_id", *SpanRow._fields]
+                )
+                await connection.copy_records_to_table(
+                    "span_chunk", records=chunks, columns=["workspace_id", *Chunk._fields]
+                )
+        return COMMITS * SPANS_A_COMMIT / (time.perf_counter() - started)
+    finally:
+        await connection.execute("DELETE FROM span WHERE workspace_id = $1", WORKSPACE)
+        await connection.execute("DELETE FROM span_chunk WHERE workspace_id = $1", WORKSPACE)
+        await connection.close()
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    names = ("workspace_id", *columns)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our own
