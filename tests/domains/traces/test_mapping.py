@@ -90,7 +90,8 @@ READINGS: list[tuple[str, dict[str, Any], dict[str, Any], str | None, str | None
             "cache_write_tokens": 16,
             "reasoning_tokens": 128,
             "audio_tokens": None,
-            "cost_nano_usd": None,
+            # 176 tokens of input at 2,500, 1,024 cached ones at 1,250, 340 of output at 10,000 nano-USD.
+            "cost_nano_usd": 5_120_000,
             "session_id": "conversation-7",
         },
         "hello",
@@ -106,7 +107,7 @@ READINGS: list[tuple[str, dict[str, Any], dict[str, Any], str | None, str | None
             "model": "gpt-35-turbo",
             "input_tokens": 11,
             "output_tokens": 7,
-            "cost_nano_usd": None,
+            "cost_nano_usd": 16_000,  # Azure: 11 at 500, 7 at 1,500
         },
         "hello",
         "hi",
@@ -243,6 +244,42 @@ def test_null_characters_are_not_stored() -> None:
     assert (row.name, row.session_id) == ("a\ufffdb", "s\ufffd1")
 
 
+def test_a_row_has_every_field_in_its_place() -> None:
+    span = make_span(parent=b"parent__", status=1, attributes=GEN_AI_CURRENT | {"user.id": "u-1"})
+    row = map_span(span, {"service.name": "shop", "spectral.agent.id": "a-1", "spectral.agent.version": 3}).row
+    assert row == SpanRow(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        started_at=span.start_time_unix_nano,
+        ended_at=span.end_time_unix_nano,
+        parent_span_id=b"parent__",
+        name="chat small",
+        kind="llm",
+        otel_kind=0,
+        status=1,
+        operation="chat",
+        provider="openai",
+        model="gpt-4o-2024-08-06",
+        input_tokens=1200,
+        output_tokens=340,
+        cache_read_tokens=1024,
+        cache_write_tokens=16,
+        reasoning_tokens=128,
+        audio_tokens=None,
+        cost_nano_usd=5_120_000,
+        session_id="conversation-7",
+        user_id="u-1",
+        tool_name=None,
+        error_type=None,
+        agent_id="a-1",
+        agent_version="3",
+        mode="live",
+        service="shop",
+        encoded_length=span.ByteSize(),
+        digest=row.digest,
+    )
+
+
 def test_the_digest_tells_copies_apart() -> None:
     plain = map_span(make_span()).row
     assert plain.digest == map_span(make_span()).row.digest
@@ -256,4 +293,14 @@ def test_the_digest_tells_copies_apart() -> None:
 
 
 def test_the_conventions_are_loaded_in_their_order() -> None:
-    assert [convention.name for convention in load_conventions()] == ["spectral", "gen_ai", "openinference"]
+    assert [convention.name for convention in load_conventions()] == [
+        "spectral",
+        "gen_ai",
+        "openinference",
+        "openllmetry",
+        "vercel",
+        "langfuse",
+        "mlflow",
+        "pydantic_ai",
+        "anthropic_sdk",
+    ]

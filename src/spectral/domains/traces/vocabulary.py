@@ -22,6 +22,9 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+KIND_NAMES = {kind: kind.value for kind in Kind}
+"""The plain text of a kind, as it is stored."""
+
 AGGREGATING = frozenset({Kind.AGENT, Kind.CHAIN})
 """Kinds whose token usage repeats that of the model calls below them; never added to those."""
 
@@ -42,9 +45,10 @@ class SpanStatus:
 class Reading:
     """What one span says in our words; None where it says nothing.
 
-    Cached and reasoning tokens are parts of input and output. `cost_nano_usd` is a reported cost.
+    Cached and reasoning tokens are parts of input and output, audio tokens too. `cost_nano_usd` is a reported cost.
     `agent_is_explicit`: the agent was named by `spectral.agent.id`, not derived from another convention.
-    `input` and `output` hold the content as it came: text (often JSON) or decoded values.
+    Content is as it came: text (often JSON) or decoded values. `instructions` go before the messages of `input`;
+    `tool_calls` are those a convention reports apart from the messages of `output`.
     """
 
     kind: Kind | None = None
@@ -56,7 +60,8 @@ class Reading:
     cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
-    audio_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
     cost_nano_usd: int | None = None
     session_id: str | None = None
     user_id: str | None = None
@@ -69,6 +74,17 @@ class Reading:
     tags: tuple[str, ...] = ()
     input: Any = None
     output: Any = None
+    instructions: Any = None
+    tool_calls: Any = None
+    prompt_template: Any = None
+    prompt_variables: Any = None
+
+    @property
+    def audio_tokens(self) -> int | None:
+        """Heard and spoken."""
+        if self.input_audio_tokens is None:
+            return self.output_audio_tokens
+        return self.input_audio_tokens + (self.output_audio_tokens or 0)
 
 
 class SpanRow(NamedTuple):

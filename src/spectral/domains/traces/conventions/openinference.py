@@ -6,117 +6,91 @@ Source: OpenInference specification, "Semantic Conventions".
 from collections.abc import Mapping
 from typing import Any
 
-from spectral.domains.traces.conventions.base import first_text, indexed, nano_usd, text, texts, tokens
+from spectral.domains.traces.conventions.base import (
+    Convention,
+    Field,
+    content,
+    count,
+    indexed,
+    one_of,
+    text,
+    texts,
+    usd,
+)
+from spectral.domains.traces.conventions.providers import provider
 from spectral.domains.traces.vocabulary import Kind, Reading
 
 KINDS = {
-    "LLM": Kind.LLM,
-    "EMBEDDING": Kind.EMBEDDING,
-    "CHAIN": Kind.CHAIN,
-    "PROMPT": Kind.CHAIN,
-    "RETRIEVER": Kind.RETRIEVER,
-    "RERANKER": Kind.RETRIEVER,
-    "TOOL": Kind.TOOL,
-    "AGENT": Kind.AGENT,
-    "GUARDRAIL": Kind.GUARDRAIL,
-    "EVALUATOR": Kind.EVALUATOR,
+    "llm": Kind.LLM,
+    "embedding": Kind.EMBEDDING,
+    "chain": Kind.CHAIN,
+    "prompt": Kind.CHAIN,
+    "retriever": Kind.RETRIEVER,
+    "reranker": Kind.RETRIEVER,
+    "tool": Kind.TOOL,
+    "agent": Kind.AGENT,
+    "guardrail": Kind.GUARDRAIL,
+    "evaluator": Kind.EVALUATOR,
 }
 
 OPERATIONS = {
-    Kind.LLM: "chat",
-    Kind.EMBEDDING: "embeddings",
-    Kind.RETRIEVER: "retrieval",
-    Kind.TOOL: "execute_tool",
-    Kind.AGENT: "invoke_agent",
+    "llm": "chat",
+    "embedding": "embeddings",
+    "retriever": "retrieval",
+    "reranker": "retrieval",
+    "tool": "execute_tool",
+    "agent": "invoke_agent",
 }
 
 INPUT_MESSAGES = "llm.input_messages."
 OUTPUT_MESSAGES = "llm.output_messages."
+DOCUMENTS = "retrieval.documents."
 
 
-class OpenInferenceConvention:
+class OpenInferenceConvention(Convention):
     """`openinference.*`, `llm.*`, `input.*`, `output.*`. Lists are flattened with indices on the wire.
 
     `cost` is `llm.cost.total`; cached, reasoning and audio tokens are the `_details` of prompt and completion.
     """
 
     name = "openinference"
-    keys = frozenset(
-        {
-            "openinference.span.kind",
-            "llm.model_name",
-            "llm.response.model_name",
-            "llm.request.model_name",
-            "llm.provider",
-            "llm.system",
-            "llm.token_count.prompt",
-            "llm.token_count.completion",
-            "llm.token_count.prompt_details.cache_read",
-            "llm.token_count.prompt_details.cache_write",
-            "llm.token_count.prompt_details.audio",
-            "llm.token_count.completion_details.reasoning",
-            "llm.token_count.completion_details.audio",
-            "llm.cost.total",
-            "embedding.model_name",
-            "reranker.model_name",
-            "tool.name",
-            "agent.name",
-            "tag.tags",
-            "input.value",
-            "output.value",
-        }
+    fields = (
+        Field("openinference.span.kind", "kind", one_of(KINDS)),
+        Field("openinference.span.kind", "operation", one_of(OPERATIONS)),
+        Field("llm.response.model_name", "model", text),
+        Field("llm.model_name", "model", text),
+        Field("llm.request.model_name", "model", text),
+        Field("embedding.model_name", "model", text),
+        Field("reranker.model_name", "model", text),
+        Field("llm.provider", "provider", provider),
+        Field("llm.system", "provider", provider),
+        Field("llm.token_count.prompt", "input_tokens", count),
+        Field("llm.token_count.completion", "output_tokens", count),
+        Field("llm.token_count.prompt_details.cache_read", "cache_read_tokens", count),
+        Field("llm.token_count.prompt_details.cache_write", "cache_write_tokens", count),
+        Field("llm.token_count.prompt_details.audio", "input_audio_tokens", count),
+        Field("llm.token_count.completion_details.reasoning", "reasoning_tokens", count),
+        Field("llm.token_count.completion_details.audio", "output_audio_tokens", count),
+        Field("llm.cost.total", "cost_nano_usd", usd),
+        Field("tool.name", "tool_name", text),
+        Field("agent.name", "agent_id", text),
+        Field("tag.tags", "tags", texts),
+        Field("llm.prompt_template.template", "prompt_template", content),
+        Field("llm.prompt_template.variables", "prompt_variables", content),
     )
-    prefixes: tuple[str, ...] = (INPUT_MESSAGES, OUTPUT_MESSAGES)
+    keys = frozenset({"input.value", "output.value"})
+    prefixes = (INPUT_MESSAGES, OUTPUT_MESSAGES, DOCUMENTS)
 
-    def read(self, attributes: Mapping[str, Any], reading: Reading) -> None:
-        get = attributes.get
-        kind = KINDS.get(str(get("openinference.span.kind")).upper())
-        if reading.kind is None:
-            reading.kind = kind
-        if reading.operation is None and kind is not None:
-            reading.operation = OPERATIONS.get(kind)
-        if reading.model is None:
-            reading.model = first_text(
-                attributes,
-                "llm.response.model_name",
-                "llm.model_name",
-                "llm.request.model_name",
-                "embedding.model_name",
-                "reranker.model_name",
-            )
-        if reading.provider is None:
-            reading.provider = first_text(attributes, "llm.provider", "llm.system")
-        self._read_usage(attributes, reading)
-        if reading.tool_name is None:
-            reading.tool_name = text(get("tool.name"))
-        if reading.agent_id is None:
-            reading.agent_id = text(get("agent.name"))
-        if not reading.tags:
-            reading.tags = texts(get("tag.tags"))
+    def derive(self, attributes: Mapping[str, Any], reading: Reading) -> None:
+        """The flattened messages, and where there are none the span's whole input and output."""
         if reading.input is None:
-            reading.input = _messages(attributes, INPUT_MESSAGES) or get("input.value")
+            reading.input = _messages(attributes, INPUT_MESSAGES) or content(attributes.get("input.value"))
         if reading.output is None:
-            reading.output = _messages(attributes, OUTPUT_MESSAGES) or get("output.value")
-
-    @staticmethod
-    def _read_usage(attributes: Mapping[str, Any], reading: Reading) -> None:
-        if reading.input_tokens is None:
-            reading.input_tokens = tokens(attributes, "llm.token_count.prompt")
-        if reading.output_tokens is None:
-            reading.output_tokens = tokens(attributes, "llm.token_count.completion")
-        if reading.cache_read_tokens is None:
-            reading.cache_read_tokens = tokens(attributes, "llm.token_count.prompt_details.cache_read")
-        if reading.cache_write_tokens is None:
-            reading.cache_write_tokens = tokens(attributes, "llm.token_count.prompt_details.cache_write")
-        if reading.reasoning_tokens is None:
-            reading.reasoning_tokens = tokens(attributes, "llm.token_count.completion_details.reasoning")
-        if reading.audio_tokens is None:
-            heard = tokens(attributes, "llm.token_count.prompt_details.audio")
-            spoken = tokens(attributes, "llm.token_count.completion_details.audio")
-            if heard is not None or spoken is not None:
-                reading.audio_tokens = (heard or 0) + (spoken or 0)
-        if reading.cost_nano_usd is None:
-            reading.cost_nano_usd = nano_usd(attributes, "llm.cost.total")
+            reading.output = (
+                _messages(attributes, OUTPUT_MESSAGES)
+                or content(attributes.get("output.value"))
+                or content([document.get("document.content") for document in indexed(attributes, DOCUMENTS)])
+            )
 
 
 def _messages(attributes: Mapping[str, Any], prefix: str) -> list[dict[str, Any]]:
@@ -129,7 +103,11 @@ def _messages(attributes: Mapping[str, Any], prefix: str) -> list[dict[str, Any]
             if "message_content.text" in part
         ]
         calls = [
-            {"name": call.get("tool_call.function.name"), "arguments": call.get("tool_call.function.arguments")}
+            {
+                "id": call.get("tool_call.id"),
+                "name": call.get("tool_call.function.name"),
+                "arguments": call.get("tool_call.function.arguments"),
+            }
             for call in indexed(flat, "message.tool_calls.")
         ]
         message: dict[str, Any] = {
@@ -138,5 +116,7 @@ def _messages(attributes: Mapping[str, Any], prefix: str) -> list[dict[str, Any]
         }
         if calls:
             message["tool_calls"] = calls
+        if "message.tool_call_id" in flat:
+            message["tool_call_id"] = flat["message.tool_call_id"]
         messages.append(message)
     return messages
