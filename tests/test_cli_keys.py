@@ -34,6 +34,9 @@ async def test_a_key_is_made_narrowed_and_revoked(
     assert made.returncode == 0, made.stderr
     assert is_well_formed(made.stdout.strip())
     assert "expires never" in made.stderr
+    # Ready to be put into a process's environment; the key alone goes to standard output.
+    assert f"OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20{made.stdout.strip()}\n" in made.stderr
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:" in made.stderr
     key = (await client.get(listed, headers=tenant.client_headers)).json()["results"][0]
     assert (key["name"], key["scopes"], key["expires_at"]) == ("from the shell", ["write:traces"], None)
     # Its right is to push traces, not to read agents.

@@ -7,13 +7,16 @@ from uuid import UUID
 import httpx
 import sqlalchemy as sa
 
-from spectral.domains.agents.models import AgentInvocation
+from spectral.domains.agents.models import Agent, AgentInvocation
 from spectral.domains.changesets.models import HoldoutLedger
+from spectral.domains.keys.environment import GEN_AI_CONTENT, environment_of
 from spectral.domains.samples.service import SampleService
 from spectral.domains.scans.models import Scan
 from spectral.domains.traces.models import TraceIngestion
+from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
 from spectral.platform.shared.clock import utc_now
+from spectral.settings import Settings
 from tests.fixtures.people import join
 from tests.fixtures.tenants import Tenant, register_tenant
 from tests.fixtures.world import World, WorldBuilder, otlp_document
@@ -82,10 +85,22 @@ async def test_usage_is_for_who_administrates_the_account(client: httpx.AsyncCli
     assert (await client.get(f"{USAGE}?limit=101", headers=tenant.client_headers)).status_code == 422
 
 
-async def test_a_new_workspace_is_well(client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant) -> None:
+async def test_a_new_workspace_is_well(
+    client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, settings: Settings
+) -> None:
+    shown = f"{tenant.api_key[:12]}…{tenant.api_key[-4:]}"
     assert await health_of(client, tenant) == {
         "status": "ok",
         "reasons": [],
+        "connection": {
+            "endpoint": f"{settings.address}/otel",
+            "environment": environment_of(settings.address, shown),
+            "status": "waiting",
+            "first_seen_at": None,
+            "last_seen_at": None,
+        },
+        "missing_content": [],
+        "observed_agents": {"count": 0, "limit": 1000},
         "last_trace_seen_at": None,
         "ingestion_errors": {},
         "failing_scans": [],
@@ -115,6 +130,67 @@ async def test_what_comes_in_and_what_is_refused_is_seen(
         await session.execute(aged)
     silent = await health_of(client, tenant)
     assert (silent["reasons"], silent["ingestion_errors"]) == (["no_recent_traces"], {})
+
+
+async def test_the_connection_says_whether_traces_come_and_with_which_key(
+    client: httpx.AsyncClient, tenant: Tenant, settings: Settings
+) -> None:
+    await send(client, tenant, 1)
+    connection = (await health_of(client, tenant))["connection"]
+    assert connection["status"] == "receiving"
+    assert connection["first_seen_at"] <= connection["last_seen_at"]
+    await client.delete(f"{tenant.url}/keys/{tenant.key_id}", headers=tenant.client_headers)
+    await client.post(
+        f"{tenant.url}/keys", json={"name": "reads", "scopes": ["read:agents"]}, headers=tenant.client_headers
+    )
+    # No key may send: nothing that opens anything is shown in its place.
+    assert (await health_of(client, tenant))["connection"]["environment"] == environment_of(settings.address)
+
+
+async def test_model_calls_without_content_name_the_switch(
+    client: httpx.AsyncClient, tenant: Tenant, database: Database
+) -> None:
+    await send(client, tenant, 1)
+    content = {
+        "opentelemetry.instrumentation.openai_v2": [9, 9],
+        "openinference.instrumentation.openai": [100, 3],
+        "pydantic-ai": [4, -2],
+        "our.own": [2, 1],
+    }
+    async with database.transaction(tenant.access) as session:
+        mine = TraceIngestion.workspace_id == tenant.workspace_id
+        await session.execute(sa.update(TraceIngestion).where(mine).values(content=content))
+    health = await health_of(client, tenant)
+    assert (health["status"], health["reasons"]) == ("attention", ["missing_content"])
+    known, other = health["missing_content"]
+    assert (known["scope"], known["instrumentation"]) == (
+        "opentelemetry.instrumentation.openai_v2",
+        "OpenTelemetry GenAI",
+    )
+    assert (known["model_calls"], known["without_content"]) == (9, 9)
+    assert known["environment"] == GEN_AI_CONTENT
+    assert (other["scope"], other["instrumentation"], other["environment"]) == ("our.own", "unknown", {})
+    assert other["hint"]
+    async with database.transaction(tenant.access) as session:
+        days_ago = utc_now() - timedelta(days=2)
+        await session.execute(sa.update(TraceIngestion).where(mine).values(minute=days_ago))
+    assert (await health_of(client, tenant))["missing_content"] == []
+
+
+async def test_a_workspace_full_of_observed_agents_says_so(
+    client: httpx.AsyncClient, tenant: Tenant, database: Database
+) -> None:
+    access = WorkspaceAccess.for_system(tenant.workspace_id, tenant.account_id, "test")
+    async with database.transaction(access) as session:
+        for number in range(1_000):
+            row = Agent(name=f"agent {number}", runtime="observed", origin="observed", created_by="test")
+            row.workspace_id = tenant.workspace_id
+            session.add(row)
+    health = await health_of(client, tenant)
+    assert (health["reasons"], health["observed_agents"]) == (
+        ["observed_agents_limit"],
+        {"count": 1000, "limit": 1000},
+    )
 
 
 async def test_failed_scans_stale_holdouts_and_staff_are_told(client: httpx.AsyncClient, database: Database) -> None:

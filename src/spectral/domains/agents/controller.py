@@ -31,7 +31,7 @@ from spectral.domains.agents.schemas import (
     TemplateIn,
     TemplateOut,
 )
-from spectral.domains.agents.service import PRODUCTION, AgentOrder, AgentService
+from spectral.domains.agents.service import PRODUCTION, AgentOrder, AgentService, AgentStatus, status_of
 from spectral.domains.agents.templates import Managed, TemplateService
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import WorkspaceAccess
@@ -71,6 +71,11 @@ def agent_out(agent: Agent, live: dict[str, int]) -> AgentOut:
         name=agent.name,
         description=agent.description,
         runtime=agent.runtime,
+        status=status_of(agent),
+        origin=agent.origin,
+        external_key=agent.external_key,
+        first_seen_at=agent.first_seen_at,
+        last_seen_at=agent.last_seen_at,
         archived=agent.archived_at is not None,
         latest_version=agent.latest_version or None,
         live=live,
@@ -141,9 +146,12 @@ class AgentController(Controller):
         name: Annotated[
             str | None, QueryParameter(max_length=200, description="the agent of exactly this name")
         ] = None,
+        status: Annotated[
+            AgentStatus | None, QueryParameter(description="only agents that are managed, or only observed in traces")
+        ] = None,
         sort: AgentOrder = "-created_at",
     ) -> Collection[AgentOut]:
-        agents, total = await service.list_agents(page, archived=archived, name=name, order=sort)
+        agents, total = await service.list_agents(page, archived=archived, name=name, status=status, order=sort)
         live = await service.live_versions(agents)
         return Collection.of([agent_out(agent, live[agent.id]) for agent in agents], total, page)
 
@@ -157,7 +165,7 @@ class AgentController(Controller):
     async def read_agent(self, service: AgentService, agent_id: UUID) -> AgentOut:
         return await _shown(service, await service.read_agent(agent_id))
 
-    @patch("/{agent_id:uuid}", operation_id="updateAgent", summary="Change or archive an agent", guards=[WRITE])
+    @patch("/{agent_id:uuid}", operation_id="updateAgent", summary="Change, archive or adopt an agent", guards=[WRITE])
     async def update_agent(self, service: AgentService, agent_id: UUID, data: AgentPatch) -> AgentOut:
         return await _shown(service, await service.update_agent(agent_id, data.model_dump(exclude_unset=True)))
 

@@ -11,12 +11,23 @@ from spectral.domains.agents.config import ConfigDocument
 from spectral.platform.db.base import Base, Json, NanoUsdColumn, UtcTime, WorkspaceOwned, tenant_fk
 from spectral.platform.shared.clock import utc_now
 
+CREATED = "created"
+OBSERVED = "observed"
+"""Where an agent comes from; OBSERVED is also the runtime of one that we only see traces of."""
+
 
 class Agent(WorkspaceOwned, Base):
-    """One agent. `latest_version` is the highest config version given out, 0 before the first."""
+    """One agent. `latest_version` is the highest config version given out, 0 before the first.
+
+    origin: `created` by somebody, or `observed` in traces.  external_key: how an observed agent's spans name it.
+    first_seen_at, last_seen_at: when spans of the agent came, to about a minute.
+    """
 
     __tablename__ = "agent"
-    __table_args__ = (sa.UniqueConstraint("workspace_id", "name"),)
+    __table_args__ = (
+        sa.UniqueConstraint("workspace_id", "name"),
+        sa.Index("uq_agent_workspace_id_external_key", "workspace_id", "external_key", unique=True),
+    )
 
     name: Mapped[str] = mapped_column(sa.String(200))
     description: Mapped[str | None] = mapped_column(sa.String(2000))
@@ -25,6 +36,20 @@ class Agent(WorkspaceOwned, Base):
     created_by: Mapped[str] = mapped_column(sa.String(100))
     updated_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)
     archived_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+    origin: Mapped[str] = mapped_column(sa.String(16), default=CREATED, server_default=sa.text("'created'"))
+    external_key: Mapped[str | None] = mapped_column(sa.String(200))
+    first_seen_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+    last_seen_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+
+
+class AgentTombstone(Base):
+    """An agent that somebody deleted, under a name that its spans use: it is not observed again for a while."""
+
+    __tablename__ = "agent_tombstone"
+
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspace.id", ondelete="CASCADE"), primary_key=True)
+    external_key: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
+    deleted_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True))
 
 
 class AgentConfig(WorkspaceOwned, Base):

@@ -60,10 +60,16 @@ class AgentPatch(WireIn):
     name: AgentName | None = None
     description: LongText | None = None
     archived: bool | None = None
+    status: (
+        Annotated[
+            Literal["managed"], Field(description="Adopts an agent that was observed in traces; there is no way back.")
+        ]
+        | None
+    ) = None
 
     @model_validator(mode="after")
     def _nothing_becomes_null(self) -> Self:
-        for member in ("name", "archived"):
+        for member in ("name", "archived", "status"):
             if member in self.model_fields_set and getattr(self, member) is None:
                 message = f"{member} cannot be null"
                 raise ValueError(message)
@@ -71,12 +77,21 @@ class AgentPatch(WireIn):
 
 
 class AgentOut(WireOut):
-    """An agent. `live` says which config version is live in which environment."""
+    """An agent. `live` says which config version is live in which environment.
+
+    `status` is `observed` while we only see traces of it: nobody has created it, adopted it or given it a config.
+    `external_key` is what its spans call it; `first_seen_at` and `last_seen_at` are to about a minute.
+    """
 
     id: UUID
     name: str
     description: str | None
     runtime: str
+    status: Literal["managed", "observed"]
+    origin: str = Field(description="`created` by somebody, or `observed` in traces first.", examples=["created"])
+    external_key: str | None
+    first_seen_at: Timestamp | None
+    last_seen_at: Timestamp | None
     archived: bool
     latest_version: int | None
     live: dict[str, int] = Field(examples=[{"production": 3, "staging": 4}])

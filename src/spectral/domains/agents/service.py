@@ -10,7 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.agents.config import Change, ConfigDocument, canonical_hash, check_derived, diff_documents
 from spectral.domains.agents.errors import AgentInUseError, AgentNameTakenError
 from spectral.domains.agents.lifecycle import hold_writable, record
-from spectral.domains.agents.models import Agent, AgentConfig, AgentEnvironment, AgentPromotion, AgentTemplate
+from spectral.domains.agents.models import (
+    CREATED,
+    OBSERVED,
+    Agent,
+    AgentConfig,
+    AgentEnvironment,
+    AgentPromotion,
+    AgentTemplate,
+)
+from spectral.domains.agents.observed import ObservedAgentService
 from spectral.domains.agents.repository import (
     AgentRepository,
     ConfigRepository,
@@ -32,6 +41,9 @@ PRODUCTION = "production"
 """The environment that an agent's first version goes live in, and that a running agent reads unless it says so."""
 
 FIRST_VERSION_REASON = "first version"
+
+MANAGED = "managed"
+AgentStatus = Literal["managed", "observed"]
 
 AgentOrder = Literal["-created_at", "created_at", "name", "-name"]
 _ORDERS: dict[AgentOrder, tuple[Any, ...]] = {
@@ -58,27 +70,33 @@ class AgentService:
     async def create_agent(
         self, name: str, description: str | None, config: ConfigDocument | None, *, runtime: str = PROMPT
     ) -> Agent:
-        """A new agent; with a config, that is version 1 and live in production. Raises AgentNameTakenError (409)."""
-        agent = self._agents.add(
-            Agent(
-                name=name,
-                description=description,
-                runtime=runtime,
-                latest_version=0,
-                created_by=self._access.actor,
-            )
-        )
+        """A new agent; with a config, that is version 1 and live in production. Raises AgentNameTakenError (409).
+
+        One of this name that was observed in traces, and that nobody has adopted, becomes this agent.
+        """
+        agent = await self._agents.find(
+            Agent.name == name, Agent.runtime == OBSERVED, Agent.archived_at.is_(None)
+        ) or self._agents.add(Agent(name=name, latest_version=0, origin=CREATED))
+        agent.description, agent.runtime, agent.created_by = description, runtime, self._access.actor
         await self._agents.flush(_name_taken(name))
-        await self._audit(agent.id, "agent.created", {"name": name, "runtime": runtime})
+        await self._audit(agent.id, "agent.created", {"name": name, "runtime": runtime, "origin": agent.origin})
         if config is not None:
             await self.add_config(agent.id, config, origin="user", note=None)
         return agent
 
     async def list_agents(
-        self, page: Page, *, archived: bool = False, name: str | None = None, order: AgentOrder = "-created_at"
+        self,
+        page: Page,
+        *,
+        archived: bool = False,
+        name: str | None = None,
+        status: AgentStatus | None = None,
+        order: AgentOrder = "-created_at",
     ) -> tuple[Sequence[Agent], int]:
         """One page of the agents that are archived, or of those that are not; `name` keeps the one of that name."""
         statement = self._agents.select(Agent.archived_at.is_not(None) if archived else Agent.archived_at.is_(None))
+        if status is not None:
+            statement = statement.where((Agent.runtime == OBSERVED) == (status == OBSERVED))
         if name is not None:
             statement = statement.where(Agent.name == name)
         return await self._agents.page(statement, page, order_by=_ORDERS[order])
@@ -107,19 +125,28 @@ class AgentService:
         return {found.environment: found.version for found in await self._environments.of_agents([agent_id])}
 
     async def update_agent(self, agent_id: UUID, changes: dict[str, Any]) -> Agent:
-        """Changes `name`, `description` or `archived`. Raises NotFoundError, AgentNameTakenError (409).
+        """Changes `name`, `description` or `archived`; `status` adopts an observed agent.
+
+        Raises NotFoundError, AgentNameTakenError (409).
 
         An archived agent is left out of lists and takes no new versions, promotions or runs; what is live in it is
         still handed out, so that archiving stops no running process.
         """
         agent = await self._agents.lock(agent_id)
-        before = {"name": agent.name, "description": agent.description, "archived": agent.archived_at is not None}
+        before = {
+            "name": agent.name,
+            "description": agent.description,
+            "archived": agent.archived_at is not None,
+            "status": status_of(agent),
+        }
         after = {**before, **changes}
         if after == before:
             return agent
         agent.name, agent.description = after["name"], after["description"]
         if after["archived"] != before["archived"]:
             agent.archived_at = utc_now() if after["archived"] else None
+        if after["status"] == MANAGED:
+            adopt(agent)
         agent.updated_at = utc_now()
         await self._agents.flush(_name_taken(agent.name))
         await self._audit(agent_id, "agent.updated", {"before": before, "after": after})
@@ -128,9 +155,12 @@ class AgentService:
     async def delete_agent(self, agent_id: UUID) -> None:
         """The agent is gone, with its versions, promotions, templates and playground runs.
 
+        Spans that go on naming it make it appear again, as observed, after a day; archiving it hides it for good.
+
         Raises NotFoundError, and AgentInUseError (400) while scans or change sets refer to it: archive it instead.
         """
         agent = await self._agents.lock(agent_id)
+        await ObservedAgentService(self._session, self._access).bury(agent, utc_now())
         in_use = AgentInUseError(f"Scans or change sets refer to the agent {agent.name}; archive it instead")
         await self._agents.remove(agent, {FOREIGN_KEY: in_use})
         await self._audit(agent_id, "agent.deleted", {"name": agent.name})
@@ -185,7 +215,8 @@ class AgentService:
     ) -> tuple[AgentConfig, bool]:
         """The version that holds this document, and whether it is new: equal documents share one version.
 
-        An agent's first version goes live in production at once, because there is nothing that it could replace.
+        An agent's first version goes live in production at once, because there is nothing that it could replace; an
+        observed agent is adopted by it.
         base_version: the document must then be reachable through the search space of that version.
         Raises NotFoundError, AgentArchivedError (400), SearchSpaceViolationError (400).
         """
@@ -197,6 +228,7 @@ class AgentService:
         known = await self._configs.find(AgentConfig.agent_id == agent_id, AgentConfig.config_hash == config_hash)
         if known is not None:
             return known, False
+        adopt(agent)
         agent.latest_version += 1
         agent.updated_at = utc_now()
         config = self._configs.add(
@@ -286,6 +318,17 @@ class AgentService:
 
     async def _audit(self, agent_id: UUID, action: str, detail: dict[str, Any]) -> None:
         await record(self._session, self._access, agent_id, action, detail)
+
+
+def status_of(agent: Agent) -> AgentStatus:
+    """`observed` while we only see traces of the agent; `managed` once somebody has created or adopted it."""
+    return "observed" if agent.runtime == OBSERVED else "managed"
+
+
+def adopt(agent: Agent) -> None:
+    """An observed agent is managed from now on; others stay as they are."""
+    if agent.runtime == OBSERVED:
+        agent.runtime = PROMPT
 
 
 def _name_taken(name: str) -> dict[str, AgentNameTakenError]:

@@ -7,10 +7,14 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral.domains.agents.observed import LIMIT as OBSERVED_AGENTS_LIMIT
 from spectral.domains.dashboard.schemas import (
     AccountUsageOut,
+    ConnectionOut,
     FailedScanOut,
     FiguresOut,
+    MissingContentOut,
+    ObservedAgentsOut,
     StaleHoldoutOut,
     WorkspaceHealthOut,
     WorkspaceUsageOut,
@@ -22,14 +26,17 @@ from spectral.platform.access.principal import Principal, WorkspaceAccess
 from spectral.platform.access.scopes import Scope
 from spectral.platform.db.session import Database
 from spectral.platform.shared.pagination import Page, Pagination
+from spectral.settings import Settings
 
 
 def provide_usage_service(session: AsyncSession, database: Database, span_mapper: SpanMapper) -> UsageService:
     return UsageService(session, database, span_mapper)
 
 
-def provide_health_service(session: AsyncSession, access: WorkspaceAccess, span_mapper: SpanMapper) -> HealthService:
-    return HealthService(session, access, span_mapper)
+def provide_health_service(
+    session: AsyncSession, access: WorkspaceAccess, span_mapper: SpanMapper, settings: Settings
+) -> HealthService:
+    return HealthService(session, access, span_mapper, settings.address)
 
 
 class AccountUsageController(Controller):
@@ -78,6 +85,9 @@ class WorkspaceHealthController(Controller):
             {
                 "status": health.status,
                 "reasons": health.reasons,
+                "connection": ConnectionOut.model_validate(health.connection),
+                "missing_content": [MissingContentOut.model_validate(found) for found in health.missing_content],
+                "observed_agents": ObservedAgentsOut(count=health.observed_agents, limit=OBSERVED_AGENTS_LIMIT),
                 "last_trace_seen_at": health.last_trace_seen_at,
                 "ingestion_errors": health.ingestion_errors,
                 "failing_scans": [

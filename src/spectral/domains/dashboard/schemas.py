@@ -67,6 +67,41 @@ class StaleHoldoutOut(WireOut):
     reason: Literal["retired", "exhausted"]
 
 
+class ConnectionOut(WireOut):
+    """How a process sends its traces here: the variables that it needs in its environment.
+
+    The key in them is the newest active one that may send traces, as its beginning and end: put the whole key there.
+    `status` is `waiting` until the first spans come.
+    """
+
+    endpoint: str
+    environment: dict[str, str]
+    status: Literal["waiting", "receiving"]
+    first_seen_at: Timestamp | None = Field(description="At most 31 days back, to the minute.")
+    last_seen_at: Timestamp | None
+
+
+class MissingContentOut(WireOut):
+    """An instrumentation at least half of whose model calls came without content in the last 24 hours.
+
+    `environment` are the variables that switch it on in the process that sends; `hint` says what else matters.
+    """
+
+    scope: str = Field(description="The name of the instrumentation scope.")
+    instrumentation: str
+    model_calls: int
+    without_content: int
+    environment: dict[str, str]
+    hint: str
+
+
+class ObservedAgentsOut(WireOut):
+    """How many agents appeared by themselves in traces; at the limit no more do, until some are deleted."""
+
+    count: int
+    limit: int
+
+
 class WorkspaceHealthOut(WireOut):
     """How a workspace is. `reasons` says what needs attention; without any, `status` is ok.
 
@@ -74,7 +109,19 @@ class WorkspaceHealthOut(WireOut):
     """
 
     status: Literal["ok", "attention"]
-    reasons: list[Literal["no_recent_traces", "ingestion_errors", "failing_scans", "stale_holdouts"]]
+    reasons: list[
+        Literal[
+            "no_recent_traces",
+            "ingestion_errors",
+            "failing_scans",
+            "stale_holdouts",
+            "missing_content",
+            "observed_agents_limit",
+        ]
+    ]
+    connection: ConnectionOut
+    missing_content: list[MissingContentOut]
+    observed_agents: ObservedAgentsOut
     last_trace_seen_at: Timestamp | None = Field(description="Null where none came in for 31 days.")
     ingestion_errors: dict[str, int]
     failing_scans: list[FailedScanOut] = Field(description="The latest 20 of the last 7 days.")

@@ -1,6 +1,6 @@
 """Overviews over what the other domains hold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,14 +8,18 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.accounts.service import AccountService
+from spectral.domains.agents.observed import LIMIT as OBSERVED_AGENTS_LIMIT
+from spectral.domains.agents.observed import ObservedAgentService
 from spectral.domains.agents.service import AgentService
 from spectral.domains.changesets.exhaustion import exhausted_among
 from spectral.domains.evaluations.spending import evaluation_spending
-from spectral.domains.keys.figures import count_active_keys
+from spectral.domains.keys.environment import PLACEHOLDER, endpoint_of, environment_of, instrumentation_of
+from spectral.domains.keys.figures import count_active_keys, newest_sending_key
 from spectral.domains.samples.holdouts import latest_holdouts
 from spectral.domains.scans.models import Scan
 from spectral.domains.scans.service import ScanService
 from spectral.domains.traces.mapping import SpanMapper
+from spectral.domains.traces.receiving import ModelCalls, Receiving, read_receiving
 from spectral.domains.traces.service import TraceService
 from spectral.domains.workspaces.models import Workspace
 from spectral.domains.workspaces.service import WorkspaceService
@@ -29,6 +33,7 @@ USAGE_WINDOW = timedelta(days=30)
 FAILURE_WINDOW = timedelta(days=7)
 SILENCE = timedelta(hours=24)
 LISTED_FAILURES = 20
+CONTENT_WINDOW = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +129,38 @@ class StaleHoldout:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """How processes send their traces here, and whether any did in the last 31 days.
+
+    environment: the variables that a process needs; the key in them is not whole.
+    """
+
+    endpoint: str
+    environment: dict[str, str]
+    status: str
+    first_seen_at: datetime | None
+    last_seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MissingContent:
+    """An instrumentation most of whose model calls came without content in the last day, and what switches it on."""
+
+    scope: str
+    instrumentation: str
+    model_calls: int
+    without_content: int
+    environment: dict[str, str]
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkspaceHealth:
     """How a workspace is."""
 
+    connection: Connection
+    missing_content: Sequence[MissingContent]
+    observed_agents: int
     last_trace_seen_at: datetime | None
     ingestion_errors: dict[str, int]
     failing_scans: Sequence[Scan]
@@ -142,6 +176,8 @@ class WorkspaceHealth:
             "ingestion_errors": bool(self.ingestion_errors),
             "failing_scans": bool(self.failing_scans),
             "stale_holdouts": bool(self.stale_holdouts),
+            "missing_content": bool(self.missing_content),
+            "observed_agents_limit": self.observed_agents >= OBSERVED_AGENTS_LIMIT,
         }
         return [reason for reason, holds in found.items() if holds]
 
@@ -151,18 +187,23 @@ class WorkspaceHealth:
 
 
 class HealthService:
-    """How one workspace is, in the caller's transaction."""
+    """How one workspace is, in the caller's transaction. address: of this server, as users see it."""
 
-    def __init__(self, session: AsyncSession, access: WorkspaceAccess, mapper: SpanMapper) -> None:
+    def __init__(self, session: AsyncSession, access: WorkspaceAccess, mapper: SpanMapper, address: str) -> None:
         self._session = session
         self._access = access
+        self._address = address
         self._traces = TraceService(session, access, mapper)
 
     async def read_health(self) -> WorkspaceHealth:
         """A workspace that sent traces in the last month and none for a day is silent; a new one is not."""
         now = utc_now()
-        seen = await self._traces.last_accepted()
+        receiving = await read_receiving(self._session, self._access, now - CONTENT_WINDOW)
+        seen = receiving.last_seen_at
         return WorkspaceHealth(
+            connection=await self._connection(receiving),
+            missing_content=missing_content(receiving.calls),
+            observed_agents=await ObservedAgentService(self._session, self._access).count(),
             last_trace_seen_at=seen,
             ingestion_errors=(await self._traces.read_statistics()).rejected,
             failing_scans=await ScanService(self._session, self._access).failed_since(
@@ -171,6 +212,17 @@ class HealthService:
             stale_holdouts=await self._stale_holdouts(),
             open_support_grants=await SupportService(self._session).count_open(self._access),
             is_silent=seen is not None and seen < now - SILENCE,
+        )
+
+    async def _connection(self, receiving: Receiving) -> Connection:
+        key = await newest_sending_key(self._session, self._access)
+        shown = PLACEHOLDER if key is None else f"{key.prefix}…{key.last_four}"
+        return Connection(
+            endpoint=endpoint_of(self._address),
+            environment=environment_of(self._address, shown),
+            status="waiting" if receiving.last_seen_at is None else "receiving",
+            first_seen_at=receiving.first_seen_at,
+            last_seen_at=receiving.last_seen_at,
         )
 
     async def _stale_holdouts(self) -> list[StaleHoldout]:
@@ -182,3 +234,22 @@ class HealthService:
             for holdout in latest
             if holdout.retired_at is not None or holdout.id in exhausted
         ]
+
+
+def missing_content(calls: Mapping[str, ModelCalls]) -> list[MissingContent]:
+    """The scopes at least half of whose model calls came without content: single ones may have failed or be empty."""
+    found = []
+    for scope, counted in calls.items():
+        if counted.without_content and 2 * counted.without_content >= counted.total:
+            source = instrumentation_of(scope)
+            found.append(
+                MissingContent(
+                    scope,
+                    source.name,
+                    counted.total,
+                    counted.without_content,
+                    dict(source.environment),
+                    source.hint,
+                )
+            )
+    return found

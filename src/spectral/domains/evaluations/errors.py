@@ -80,3 +80,10 @@ class JournalMismatchError(Exception):
 
     def __init__(self, subject_id: UUID) -> None:
         super().__init__(f"the journal of {subject_id} was written under another rubric")
+
+
+class OnlineEvaluationNameTakenError(ConflictError):
+    """The workspace has an online evaluation of this name."""
+
+    slug = "online-evaluation-name-taken"
+    title = "Online Evaluation Name Taken"

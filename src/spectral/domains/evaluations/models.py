@@ -1,6 +1,6 @@
 """The tables of evaluations: rubrics, objectives, and the journal of what was executed and scored."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -112,3 +112,114 @@ class EvaluationReservation(WorkspaceOwned, Base):
     model: Mapped[str] = mapped_column(sa.String(200))
     evaluations: Mapped[int] = mapped_column(sa.Integer)
     cost_nano_usd: Mapped[int | None] = mapped_column(NanoUsdColumn)
+
+
+class OnlineEvaluation(WorkspaceOwned, Base):
+    """A rubric that scores a share of the new traces, within a budget a day.
+
+    account_id: so that work can be started for the workspace from a look across workspaces.  rubric_version: null is
+    the latest at the time of scoring.  agent_id, agent_version, mode, trace_name: which traces it is for; null is any.
+    settle_s: how long no span of a trace must have come before it is scored.
+    """
+
+    __tablename__ = "online_evaluation"
+    __table_args__ = (
+        sa.UniqueConstraint("workspace_id", "name"),
+        sa.Index(None, "workspace_id", "rubric_id"),
+        sa.Index(
+            "ix_online_evaluation_workspace_id_enabled",
+            "workspace_id",
+            postgresql_where=sa.text("enabled"),
+            sqlite_where=sa.text("enabled"),
+        ),
+        tenant_fk("rubric_id", "rubric", ondelete="RESTRICT"),
+    )
+
+    account_id: Mapped[UUID]
+    name: Mapped[str] = mapped_column(sa.String(64))
+    description: Mapped[str | None] = mapped_column(sa.String(2000))
+    rubric_id: Mapped[UUID]
+    rubric_version: Mapped[int | None] = mapped_column(sa.Integer)
+    target: Mapped[str] = mapped_column(sa.String(16))
+    agent_id: Mapped[str | None] = mapped_column(sa.String(200))
+    agent_version: Mapped[str | None] = mapped_column(sa.String(200))
+    mode: Mapped[str | None] = mapped_column(sa.String(64))
+    trace_name: Mapped[str | None] = mapped_column(sa.String(512))
+    sampling_rate: Mapped[float] = mapped_column(sa.Double)
+    max_evaluations_per_day: Mapped[int] = mapped_column(sa.Integer)
+    max_cost_nano_usd_per_day: Mapped[int | None] = mapped_column(NanoUsdColumn)
+    settle_s: Mapped[int] = mapped_column(sa.Integer)
+    enabled: Mapped[bool] = mapped_column(sa.Boolean)
+    created_by: Mapped[str] = mapped_column(sa.String(100))
+    updated_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)
+
+
+class OnlineEvaluationDay(Base):
+    """What an online evaluation did on one day (UTC), and what its budget of that day holds.
+
+    claimed: evaluations taken from the budget, each before it was made.  evaluated + failed: those that have ended.
+    reserved_nano_usd: the most that calls without a known cost may have cost; it counts as spent.
+    """
+
+    __tablename__ = "online_evaluation_day"
+    __table_args__ = (tenant_fk("online_evaluation_id", "online_evaluation", ondelete="CASCADE"),)
+
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspace.id", ondelete="CASCADE"), primary_key=True)
+    online_evaluation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(sa.Date, primary_key=True)
+    claimed: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    evaluated: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    failed: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    skipped_by_sampling: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    skipped_by_budget: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    reserved_nano_usd: Mapped[int] = mapped_column(NanoUsdColumn, default=0)
+    cost_nano_usd: Mapped[int] = mapped_column(NanoUsdColumn, default=0)
+    last_run_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)
+
+
+class TraceScore(WorkspaceOwned, Base):
+    """One trace scored by one version of an online evaluation's rubric: at most once, whatever was killed.
+
+    Written as `claimed` together with what its budget gives, then `scored`, or `failed` where there is no score.
+    attempts: how often a paid scorer was asked.  day: whose budget it is from.  span_count: how many spans the trace
+    had when it was scored.  name: the evaluation's at that time; what was scored stays when the evaluation is deleted.
+    """
+
+    __tablename__ = "trace_score"
+    __table_args__ = (
+        sa.UniqueConstraint(
+            "workspace_id", "online_evaluation_id", "trace_id", "rubric_version", name="uq_trace_score_once"
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id", "trace_id"], ["trace.workspace_id", "trace.trace_id"], ondelete="CASCADE"
+        ),
+        sa.Index(None, "workspace_id", "trace_id"),
+        sa.Index(
+            "ix_trace_score_workspace_id_claimed",
+            "workspace_id",
+            "trace_id",
+            postgresql_where=sa.text("state = 'claimed'"),
+            sqlite_where=sa.text("state = 'claimed'"),
+        ),
+        sa.Index(None, "workspace_id", "online_evaluation_id", "created_at"),
+        sa.CheckConstraint("state IN ('claimed', 'scored', 'failed')", name="state"),
+    )
+
+    trace_id: Mapped[bytes] = mapped_column(sa.LargeBinary(16))
+    online_evaluation_id: Mapped[UUID]
+    name: Mapped[str] = mapped_column(sa.String(64))
+    rubric_id: Mapped[UUID]
+    rubric_version: Mapped[int] = mapped_column(sa.Integer)
+    state: Mapped[str] = mapped_column(sa.String(16))
+    attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
+    day: Mapped[date] = mapped_column(sa.Date)
+    reserved_nano_usd: Mapped[int] = mapped_column(NanoUsdColumn, default=0)
+    span_count: Mapped[int] = mapped_column(sa.BigInteger)
+    total: Mapped[float | None] = mapped_column(sa.Double)
+    passed: Mapped[bool | None] = mapped_column(sa.Boolean)
+    dimensions: Mapped[dict[str, Any]]
+    cost_nano_usd: Mapped[int | None] = mapped_column(NanoUsdColumn)
+    missing_reason: Mapped[str | None] = mapped_column(sa.String(32))
+    error_type: Mapped[str | None] = mapped_column(sa.String(200))
+    error_message: Mapped[str | None] = mapped_column(sa.String(1000))
+    scored_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))

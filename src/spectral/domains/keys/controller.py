@@ -10,6 +10,7 @@ from litestar.di import Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.keys.credentials import status_at
+from spectral.domains.keys.environment import environment_of
 from spectral.domains.keys.models import ApiKey, ServiceAccount, WorkspaceCredential
 from spectral.domains.keys.peppers import Peppers
 from spectral.domains.keys.schemas import (
@@ -61,11 +62,18 @@ class ApiKeyController(Controller):
 
     @post(operation_id="createApiKey", summary="Create an API key", opt={"secret_answer": True})
     async def create_key(
-        self, service: ApiKeyService, request: Request[Principal, None, State], data: ApiKeyIn, workspace_id: UUID
+        self,
+        service: ApiKeyService,
+        request: Request[Principal, None, State],
+        data: ApiKeyIn,
+        workspace_id: UUID,
+        settings: Settings,
     ) -> Response[ApiKeyCreated]:
         expires_at = chosen_expiry(data, service.default_expiry)
         key, plaintext = await service.create_key(data.name, data.scopes, expires_at, request.user.user_id)
-        return shown_once(key_created(key, plaintext), f"/api/v1/workspaces/{workspace_id}/keys/{key.id}")
+        return shown_once(
+            key_created(key, plaintext, settings.address), f"/api/v1/workspaces/{workspace_id}/keys/{key.id}"
+        )
 
     @get(operation_id="listApiKeys", summary="List the API keys")
     async def list_keys(self, service: ApiKeyService, page: Page) -> Collection[ApiKeyOut]:
@@ -91,6 +99,7 @@ class ApiKeyController(Controller):
         request: Request[Principal, None, State],
         workspace_id: UUID,
         key_id: UUID,
+        settings: Settings,
         data: RotationIn | None = None,
     ) -> Response[ApiKeyCreated]:
         wanted = data or RotationIn()
@@ -101,7 +110,9 @@ class ApiKeyController(Controller):
             request.user.user_id,
         )
         forget_after_commit(session, authenticator)
-        return shown_once(key_created(key, plaintext), f"/api/v1/workspaces/{workspace_id}/keys/{key.id}")
+        return shown_once(
+            key_created(key, plaintext, settings.address), f"/api/v1/workspaces/{workspace_id}/keys/{key.id}"
+        )
 
     @delete("/{key_id:uuid}", operation_id="revokeApiKey", summary="Revoke an API key")
     async def revoke_key(
@@ -207,8 +218,10 @@ def key_out(key: ApiKey) -> ApiKeyOut:
     return ApiKeyOut.model_validate(members(key) | {"key_id": key.id, "scopes": key.scopes})
 
 
-def key_created(key: ApiKey, plaintext: str) -> ApiKeyCreated:
-    return ApiKeyCreated.model_validate(key_out(key).model_dump() | {"key": plaintext})
+def key_created(key: ApiKey, plaintext: str, address: str) -> ApiKeyCreated:
+    sends = Scope.WRITE_TRACES in key.scopes
+    environment = environment_of(address, plaintext) if sends else None
+    return ApiKeyCreated.model_validate(key_out(key).model_dump() | {"key": plaintext, "environment": environment})
 
 
 def service_account_url(workspace_id: UUID, made: ServiceAccount) -> str:

@@ -1,4 +1,4 @@
-"""How many keys of a workspace open something."""
+"""Which keys of a workspace open something, and how many."""
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -6,10 +6,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.keys.models import ApiKey
 from spectral.domains.keys.repository import ApiKeyRepository
 from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.access.scopes import Scope
 from spectral.platform.shared.clock import utc_now
 
 
 async def count_active_keys(session: AsyncSession, access: WorkspaceAccess) -> int:
     """API keys that are neither revoked nor expired."""
-    unexpired = sa.or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > utc_now())
-    return await ApiKeyRepository(session, access).count(ApiKey.revoked_at.is_(None), unexpired)
+    return await ApiKeyRepository(session, access).count(*_active())
+
+
+async def newest_sending_key(session: AsyncSession, access: WorkspaceAccess) -> ApiKey | None:
+    """The newest active key that may send traces."""
+    keys = ApiKeyRepository(session, access)
+    found = await keys.find_all(*_active(), order_by=(ApiKey.created_at.desc(), ApiKey.id.desc()))
+    return next((key for key in found if Scope.WRITE_TRACES in key.scopes), None)
+
+
+def _active() -> tuple[sa.ColumnElement[bool], ...]:
+    return (ApiKey.revoked_at.is_(None), sa.or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > utc_now()))

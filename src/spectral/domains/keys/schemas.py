@@ -70,9 +70,16 @@ class ApiKeyOut(CredentialOut):
 
 
 class ApiKeyCreated(ApiKeyOut):
-    """A new key; `key` is shown this once."""
+    """A new key; `key` is shown this once.
+
+    `environment` is what a process that sends traces needs in its environment, with this key; null for a key that may
+    not send any. The service's name, which is its agent's too, is an example.
+    """
 
     key: str = Field(examples=["sk_live_7dKq…"])
+    environment: dict[str, str] | None = Field(
+        examples=[{"OTEL_EXPORTER_OTLP_ENDPOINT": "https://spectral.example.com/otel"}]
+    )
 
 
 class ServiceAccountIn(WireIn):

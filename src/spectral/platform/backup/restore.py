@@ -174,6 +174,10 @@ def _sqlite_unguarded(connection: sa.Connection) -> Iterator[None]:
     yield
     for _, definition in found:
         connection.exec_driver_sql(definition)
+    indexes = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%USING fts5%'"
+    for name in connection.exec_driver_sql(indexes).scalars().all():
+        # Triggers keep an index of words; without them it still lacks what was written.
+        connection.exec_driver_sql(f"INSERT INTO {quote(name)} ({quote(name)}) VALUES ('rebuild')")  # noqa: S608 - names from the schema itself
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
     if broken:
         raise BackupError(f"the backup has rows without their parents: {broken[0]}")

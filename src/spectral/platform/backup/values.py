@@ -4,7 +4,7 @@ import base64
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,7 @@ def _write_float(value: float) -> float | str:
 
 PLAIN = Kind("plain")
 UUIDS = Kind("uuid", str, UUID)
+DAYS = Kind("day", date.isoformat, date.fromisoformat)
 MOMENTS = Kind("moment", datetime.isoformat, datetime.fromisoformat)
 BYTES = Kind("bytes", lambda value: base64.b64encode(value).decode("ascii"), base64.b64decode)
 FLOATS = Kind("float", _write_float, float)
@@ -37,6 +38,7 @@ JSON = Kind("json")
 KINDS: tuple[tuple[type[sa.types.TypeEngine[Any]], Kind], ...] = (
     (sa.Uuid, UUIDS),
     (sa.DateTime, MOMENTS),
+    (sa.Date, DAYS),
     (sa.LargeBinary, BYTES),
     (sa.JSON, JSON),
     (sa.Float, FLOATS),

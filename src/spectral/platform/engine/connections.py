@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from spectral.platform.db.policies import ENGINE_SETTING
 from spectral.platform.db.session import SQLITE_BUSY_TIMEOUT_MS
 from spectral.platform.shared.clock import utc_now
 
-ENGINE_SETTING = "spectral.engine"
 SUBSECOND_UNIXEPOCH = (3, 42)
 POOL_SIZE = 8
 IDLE_TRANSACTION_TIMEOUT_MS = 5_000
