@@ -18,9 +18,8 @@ from litestar.exceptions import (
 from litestar.serialization import encode_json
 from litestar.types import Scope
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from spectral.platform.db.away import database_is_away
 from spectral.platform.shared.errors import (
     FieldError,
     MalformedRequestError,
@@ -140,17 +139,10 @@ def classify(error: Exception) -> SpectralError:
     if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
         kind = _HTTP_ERRORS.get(error.status_code, MalformedRequestError)
         return kind(_public_detail(error))
-    if isinstance(error, PoolTimeoutError) or (isinstance(error, DBAPIError) and _database_is_away(error)):
+    if database_is_away(error):
         log.warning("database_unavailable", error=type(error).__name__)
         return UnavailableError("The database cannot be reached right now", retry_after_s=2)
     return InternalError("Something went wrong on our side; the request id finds it in our log")
-
-
-def _database_is_away(error: DBAPIError) -> bool:
-    if error.connection_invalidated:
-        return True
-    text = str(error.orig)
-    return isinstance(error, OperationalError) and ("database is locked" in text or "disk is full" in text)
 
 
 def _public_detail(error: HTTPException) -> str:
