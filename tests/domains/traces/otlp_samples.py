@@ -85,7 +85,11 @@ def make_request(*spans: Span, resource: dict[str, Any] | None = None) -> Export
 
 
 def make_batch(*spans: Span, resource: dict[str, Any] | None = None) -> PreparedBatch:
-    return prepare(make_request(*spans, resource=resource), Rejections(), MAPPER)
+    return prepare_request(make_request(*spans, resource=resource))
+
+
+def prepare_request(request: ExportTraceServiceRequest) -> PreparedBatch:
+    return prepare(request, Rejections(), MAPPER)
 
 
 def map_span(span: Span, resource: dict[str, Any] | None = None) -> MappedSpan:

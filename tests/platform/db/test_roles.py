@@ -135,25 +135,30 @@ async def test_the_ingestion_role_touches_span_tables_only(
             granted = f"SELECT has_table_privilege(current_user, 'public.{table.name}', '{right}')"
             assert await rows(ingestion, granted) == [(right in wanted,)], f"{right} on {table.name}"
     assert await refused(ingestion, "SELECT * FROM user_credential", account=account)
-    # And of those only what the transaction's workspace owns.
-    insert = "INSERT INTO trace_ingestion (workspace_id, minute, requests, accepted_spans, duplicate_spans, "
-    insert += "received_bytes, rejected, last_seen_at) VALUES ('{}', now(), 1, 0, 0, 0, '{{}}', now()) RETURNING 1"
-    assert await rows(ingestion, insert.format(workspace), workspace=workspace) == [(1,)]
-    with pytest.raises(sa.exc.DBAPIError, match="row-level security"):
-        await rows(ingestion, insert.format(workspace), workspace=str(uuid.uuid4()))
-    assert await rows(ingestion, "SELECT 1 FROM trace_ingestion") == []
+    for statement in (
+        "DELETE FROM trace",
+        "TRUNCATE span",
+        "DELETE FROM span_chunk",
+        "UPDATE span SET name = 'changed'",
+    ):
+        assert await refused(ingestion, statement, workspace=workspace), statement
+    # Only such a role may copy into a table with policies.
+    active = "SELECT row_security_active('span'), row_security_active('span_chunk')"
+    assert await rows(ingestion, active) == [(False, False)]
 
 
 @pytest.mark.parametrize("name", ["url", "identity_url", "ingestion_url"])
 async def test_no_role_of_the_server_can_switch_its_limits_off(settings: Settings, name: str) -> None:
     database = Database(getattr(settings, name), pool_size=1)
     try:
-        (attributes,) = await rows(
+        ((bypasses, *attributes),) = await rows(
             database,
-            "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles "
+            "SELECT rolbypassrls, rolsuper, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles "
             "WHERE rolname = current_user",
         )
         assert not any(attributes)
+        # It has no right to anything but span tables.
+        assert bypasses is (name == "ingestion_url")
         member_of = "SELECT 1 FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = current_user"
         assert await rows(database, member_of) == []
         assert await rows(database, "SELECT 1 FROM pg_tables WHERE tableowner = current_user") == []

@@ -6,11 +6,20 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from spectral.domains.traces.chunks import Chunk, ChunkBuilder, ResourceFrame, ScopeFrame
 from spectral.domains.traces.inflation import inflate
+from spectral.domains.traces.ingestion_policy import IngestionPolicy
 from spectral.domains.traces.mapping import SpanMapper
-from spectral.domains.traces.otlp import PROTOBUF, Rejections, decode_protobuf, valid_spans
+from spectral.domains.traces.otlp import PROTOBUF, Rejections, bound_request, decode_protobuf, valid_spans
 from spectral.domains.traces.otlp_json import decode_json
 from spectral.domains.traces.rollup import TraceRollup, Usage, count_usage
 from spectral.domains.traces.vocabulary import MappedSpan, SpanRow
+from spectral.platform.shared.clock import utc_now
+
+DAY_NS = 86_400 * 10**9
+SPAN_WEIGHT = 2_000
+"""Bytes that a span takes in memory besides its content, which may be next to nothing."""
+
+EVERYTHING = IngestionPolicy()
+"""Nothing is masked, nothing is too old."""
 
 
 @dataclass(slots=True)
@@ -26,7 +35,8 @@ class PreparedTrace:
 class PreparedBatch:
     """One request, ready to be stored. `usage` counts exactly the spans in `traces`.
 
-    `accepted` counts the valid spans that were sent, copies included; `received_bytes` is the body as it came.
+    `accepted` counts the valid spans that were sent, copies included; `received_bytes` is the body as it came;
+    `weight` about what the request takes in memory until it is stored; `watched`: its traces are noted for evaluation.
     """
 
     traces: dict[bytes, PreparedTrace] = field(default_factory=dict)
@@ -35,15 +45,18 @@ class PreparedBatch:
     accepted: int = 0
     received_bytes: int = 0
     weight: int = 0
+    watched: bool = False
 
     @property
-    def duplicates(self) -> int:
-        """Copies inside the request."""
-        return self.accepted - sum(len(trace.rows) for trace in self.traces.values())
+    def agents(self) -> frozenset[str]:
+        """The ids of the agents that the spans name."""
+        return frozenset(key.agent_id for key in self.usage if key.agent_id)
 
 
-def read_batch(body: bytes, content_type: str, encoding: str | None, limit: int, mapper: SpanMapper) -> PreparedBatch:
-    """Inflate, decode, validate and map one request body.
+def read_batch(
+    body: bytes, content_type: str, encoding: str | None, limit: int, mapper: SpanMapper, policy: IngestionPolicy
+) -> PreparedBatch:
+    """Inflate, decode, mask, validate and map one request body.
 
     limit: bytes after decompression. Raises PayloadTooLargeError (413), MalformedOtlpError (400) and
     UnsupportedMediaTypeError (415, for the encoding).
@@ -51,17 +64,37 @@ def read_batch(body: bytes, content_type: str, encoding: str | None, limit: int,
     inflated = inflate(body, encoding, limit)
     rejections = Rejections()
     decode = decode_protobuf if content_type == PROTOBUF else decode_json
-    batch = prepare(decode(inflated, rejections), rejections, mapper)
+    batch = prepare(decode(inflated, rejections), rejections, mapper, policy)
     batch.received_bytes = len(body)
-    batch.weight = len(inflated)
+    batch.weight += len(inflated)
     return batch
 
 
-def prepare(request: ExportTraceServiceRequest, rejections: Rejections, mapper: SpanMapper) -> PreparedBatch:
-    """The batch of an export request; spans that are not valid are counted and left out."""
-    batch = PreparedBatch(rejections=rejections)
-    spans: dict[bytes, dict[bytes, MappedSpan]] = {}
-    builders: dict[bytes, ChunkBuilder] = {}
+def take_batch(
+    request: ExportTraceServiceRequest, received_bytes: int, mapper: SpanMapper, policy: IngestionPolicy
+) -> PreparedBatch:
+    """As `read_batch`, for a request that was made in this process; masking changes it."""
+    rejections = Rejections()
+    size = request.ByteSize()
+    bound_request(request, size, rejections)
+    batch = prepare(request, rejections, mapper, policy)
+    batch.received_bytes = received_bytes
+    batch.weight += size
+    return batch
+
+
+def prepare(
+    request: ExportTraceServiceRequest,
+    rejections: Rejections,
+    mapper: SpanMapper,
+    policy: IngestionPolicy = EVERYTHING,
+) -> PreparedBatch:
+    """The batch of an export request; spans that are not valid, or older than is kept, are counted and left out."""
+    if policy.masker is not None:
+        policy.masker.apply(request)
+    earliest = _earliest(policy)
+    traces: dict[bytes, tuple[dict[bytes, MappedSpan], ChunkBuilder]] = {}
+    accepted = 0
     for resource_spans in request.resource_spans:
         resource = resource_spans.resource if resource_spans.HasField("resource") else None
         resource_frame = ResourceFrame(resource, resource_spans.schema_url)
@@ -70,23 +103,39 @@ def prepare(request: ExportTraceServiceRequest, rejections: Rejections, mapper: 
             scope_frame = ScopeFrame(scope, scope_spans.schema_url)
             source = mapper.source(resource, scope)
             for span in valid_spans(scope_spans, rejections):
+                started_at = span.start_time_unix_nano
+                if started_at < earliest:
+                    rejections.add("older_than_retention", f"first: span {span.name[:64]!r}")
+                    continue
+                accepted += 1
                 raw = span.SerializeToString()
                 mapped = mapper.map(span, raw, source)
                 row = mapped.row
-                batch.accepted += 1
-                of_trace = spans.get(row.trace_id)
-                if of_trace is None:
-                    of_trace = spans[row.trace_id] = {}
-                    builders[row.trace_id] = ChunkBuilder(row.trace_id)
-                builders[row.trace_id].add(raw, row.started_at, resource_frame, scope_frame)
-                current = of_trace.get(row.span_id)
+                trace_id, span_id = row.trace_id, row.span_id
+                found = traces.get(trace_id)
+                if found is None:
+                    found = traces[trace_id] = ({}, ChunkBuilder(trace_id))
+                spans, builder = found
+                builder.add(raw, started_at, resource_frame, scope_frame)
+                current = spans.get(span_id)
                 if current is None or current.row.rank < row.rank:
-                    of_trace[row.span_id] = mapped
-    for trace_id, of_trace in spans.items():
-        rows = {span_id: mapped.row for span_id, mapped in of_trace.items()}
-        rollup = TraceRollup.of(trace_id, of_trace.values())
+                    spans[span_id] = mapped
+    batch = PreparedBatch(
+        rejections=rejections, accepted=accepted, weight=accepted * SPAN_WEIGHT, watched=policy.watches
+    )
+    usage = batch.usage
+    for trace_id, (spans, builder) in traces.items():
+        rollup = TraceRollup.of(trace_id, spans.values())
         rollup.seal()
-        batch.traces[trace_id] = PreparedTrace(rows, builders[trace_id].build(), rollup)
+        rows = {span_id: mapped.row for span_id, mapped in spans.items()}
+        batch.traces[trace_id] = PreparedTrace(rows, builder.build(), rollup)
         for row in rows.values():
-            count_usage(batch.usage, row)
+            count_usage(usage, row)
     return batch
+
+
+def _earliest(policy: IngestionPolicy) -> int:
+    """The first start that is kept, in nanoseconds."""
+    if policy.retention_days is None:
+        return 0
+    return int(utc_now().timestamp()) * 10**9 - policy.retention_days * DAY_NS

@@ -21,6 +21,7 @@ CODEC_ZSTD_OTLP = 1
 """zstd of an OTLP `TracesData` message."""
 
 _LEVEL = 1
+_SPAN_TAG = 2 << 3 | 2
 _MAXIMUM_CHUNK_BYTES = 128 * 1024 * 1024
 
 _local = threading.local()
@@ -70,7 +71,12 @@ class ChunkBuilder:
                 self._close_resource()
                 self._open_resource = resource
             self._open_scope = scope
-        self._spans.append(_field(2, raw))
+        # Prefix and span go to the join as they are: putting them together first would copy every span once more.
+        length = len(raw)
+        self._spans += (
+            bytes((_SPAN_TAG, length & 0x7F | 0x80, length >> 7)) if 0x80 <= length < 0x4000 else _prefix(2, length),
+            raw,
+        )
         self.count += 1
         self.start_ns = min(self.start_ns, started_at)
 
@@ -123,14 +129,19 @@ class ScopeFrame:
         self.tail = _field(3, schema_url.encode()) if schema_url else b""
 
 
-def raw_spans(payload: bytes, codec: int) -> list[RawSpan]:
-    """The spans of a chunk, copies included. Raises ValueError for an unknown codec or a damaged chunk."""
+def chunk_message(payload: bytes, codec: int) -> bytes:
+    """The uncompressed message of a chunk. Raises ValueError for an unknown codec or a damaged chunk."""
     if codec != CODEC_ZSTD_OTLP:
         raise ValueError(f"unknown chunk codec {codec}")
     try:
-        message = _decompressor().decompress(payload, max_output_size=_MAXIMUM_CHUNK_BYTES)
+        return _decompressor().decompress(payload, max_output_size=_MAXIMUM_CHUNK_BYTES)
     except zstandard.ZstdError as error:
         raise ValueError("damaged span chunk") from error
+
+
+def raw_spans(payload: bytes, codec: int) -> list[RawSpan]:
+    """The spans of a chunk, copies included. Raises ValueError for an unknown codec or a damaged chunk."""
+    message = chunk_message(payload, codec)
     return [
         RawSpan(
             span,
@@ -159,15 +170,17 @@ def winners(chunks: Iterable[tuple[bytes, int]], mapper: SpanMapper) -> dict[byt
 
 def _field(number: int, payload: bytes) -> bytes:
     """A length-delimited protobuf field."""
-    length = len(payload)
-    if length < 0x80:
-        return bytes((number << 3 | 2, length)) + payload
+    return _prefix(number, len(payload)) + payload
+
+
+def _prefix(number: int, length: int) -> bytes:
+    """What stands before the bytes of a length-delimited field: its tag, and their number as a varint."""
     prefix = bytearray((number << 3 | 2,))
     while length >= 0x80:
         prefix.append(length & 0x7F | 0x80)
         length >>= 7
     prefix.append(length)
-    return bytes(prefix) + payload
+    return bytes(prefix)
 
 
 def _compressor() -> zstandard.ZstdCompressor:

@@ -1,24 +1,28 @@
 """Spans on their way into the store: read off the event loop, committed in groups, acknowledged after the commit."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Protocol
 from uuid import UUID
 
+import asyncpg
 import structlog
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from spectral.domains.traces.batch import PreparedBatch, read_batch
+from spectral.domains.traces.batch import PreparedBatch, read_batch, take_batch
+from spectral.domains.traces.ingestion_policy import IngestionPolicy, PolicyBook
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.otlp import Rejections, content_type_of
 from spectral.domains.traces.partitions import PartitionWindow, make_partitions
-from spectral.domains.traces.storage import SpanStore, store_spans
-from spectral.domains.traces.storage_postgres import PostgresSpanStore
-from spectral.domains.traces.storage_sqlite import SqliteSpanStore
+from spectral.domains.traces.storage import Part, SpanWriter
+from spectral.domains.traces.storage_postgres import PostgresSpanWriter
+from spectral.domains.traces.storage_sqlite import SqliteSpanWriter
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope
 from spectral.platform.db.session import Database
@@ -26,6 +30,9 @@ from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import NotFoundError, PayloadTooLargeError, SpectralError, UnavailableError
 
 READERS = 2
+INLINE_BYTES = 16 * 1024
+"""Up to this size a request is read where it came in: handing it to another thread and back would cost more."""
+
 GROUP_SPANS = 4_000
 GROUP_BYTES = 16 * 1024 * 1024
 COMMIT_LIMIT_S = 30.0
@@ -50,6 +57,17 @@ class IngestionLimits:
     pending_bytes: int = 128 * 1024 * 1024
     pending_requests: int = 512
     partitions: PartitionWindow = field(default_factory=PartitionWindow)
+
+
+class StoredListener(Protocol):
+    """Is told what was stored."""
+
+    def stored(self, access: WorkspaceAccess, agents: frozenset[str]) -> None:
+        """Spans of the workspace are durable; `agents`: the ids of the agents that they name.
+
+        Called on the event loop, after the commit. Must not block, must not raise.
+        """
+        ...
 
 
 @dataclass(slots=True)
@@ -77,10 +95,23 @@ class TraceIngestor:
 
     RETRY_AFTER_S: ClassVar[int] = 1
 
-    def __init__(self, database: Database, mapper: SpanMapper, limits: IngestionLimits | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        mapper: SpanMapper,
+        limits: IngestionLimits | None = None,
+        *,
+        policies: PolicyBook,
+        listeners: Sequence[StoredListener] = (),
+    ) -> None:
         self._database = database
         self._limits = limits or IngestionLimits()
         self._mapper = mapper
+        self._policies = policies
+        self._listeners = tuple(listeners)
+        self._store: SpanWriter = (
+            SqliteSpanWriter(database, mapper) if database.is_sqlite else PostgresSpanWriter(database, mapper)
+        )
         self._queue: asyncio.Queue[_Pending | None] = asyncio.Queue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="otlp")
         self._requests = 0
@@ -112,6 +143,7 @@ class TraceIngestor:
             await self._queue.put(None)
             await self._writer
             self._writer = None
+            await self._store.close()
         self._readers.shutdown(wait=False)
 
     async def receive(
@@ -127,14 +159,33 @@ class TraceIngestor:
         with self._admitted() as admission:
             try:
                 body = await self._read_body(stream, admission)
-                batch = await self._read_batch(body, kind, encoding)
+                policy = await self._policies.policy(access)
+                batch = await self._read_batch(body, kind, encoding, policy)
             except SpectralError as refusal:
                 await self._count_refusal(access, refusal)
                 raise
-            self._grow(admission, batch.weight)
-            if batch.accepted or batch.rejections.count:
-                await self._store(access, batch)
-            return batch.rejections
+            return await self._keep(access, batch, admission)
+
+    async def take(
+        self, access: WorkspaceAccess, request: ExportTraceServiceRequest, received_bytes: int
+    ) -> Rejections:
+        """Store the spans of a request that was made inside the server, exactly as if it had come in.
+
+        request: the caller gives it away; masking may change it.  received_bytes: what it was made from had so many.
+        Raises IngestionOverloadedError and UnavailableError (503).
+        """
+        access.require(Scope.WRITE_TRACES)
+        with self._admitted() as admission:
+            self._grow(admission, request.ByteSize())
+            policy = await self._policies.policy(access)
+            batch = await self._in_thread(lambda: take_batch(request, received_bytes, self._mapper, policy))
+            return await self._keep(access, batch, admission)
+
+    async def _keep(self, access: WorkspaceAccess, batch: PreparedBatch, admission: _Admission) -> Rejections:
+        self._grow(admission, batch.weight)
+        if batch.accepted or batch.rejections.count:
+            await self._commit_with_others(access, batch)
+        return batch.rejections
 
     async def _read_body(self, stream: AsyncIterator[bytes], admission: _Admission) -> bytes:
         parts = []
@@ -146,12 +197,20 @@ class TraceIngestor:
                 raise PayloadTooLargeError(f"The body has more than {limit} bytes", limit_bytes=limit)
         return b"".join(parts)
 
-    async def _read_batch(self, body: bytes, content_type: str, encoding: str | None) -> PreparedBatch:
-        loop = asyncio.get_running_loop()
+    async def _read_batch(
+        self, body: bytes, content_type: str, encoding: str | None, policy: IngestionPolicy
+    ) -> PreparedBatch:
         limit = self._limits.body_bytes
-        return await loop.run_in_executor(self._readers, read_batch, body, content_type, encoding, limit, self._mapper)
+        if len(body) <= INLINE_BYTES <= limit and policy.masker is None:
+            # Larger than it looked: that is found out before anything of it is decoded.
+            with suppress(PayloadTooLargeError):
+                return read_batch(body, content_type, encoding, INLINE_BYTES, self._mapper, policy)
+        return await self._in_thread(lambda: read_batch(body, content_type, encoding, limit, self._mapper, policy))
 
-    async def _store(self, access: WorkspaceAccess, batch: PreparedBatch) -> None:
+    async def _in_thread(self, work: Callable[[], PreparedBatch]) -> PreparedBatch:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    async def _commit_with_others(self, access: WorkspaceAccess, batch: PreparedBatch) -> None:
         self._require_running()
         pending = _Pending(access, batch, asyncio.get_running_loop().create_future())
         self._queue.put_nowait(pending)
@@ -163,7 +222,7 @@ class TraceIngestor:
             rejections = Rejections()
             rejections.add(refusal.slug.replace("-", "_"))
             with suppress(SpectralError):
-                await self._store(access, PreparedBatch(rejections=rejections))
+                await self._commit_with_others(access, PreparedBatch(rejections=rejections))
 
     # ----------------------------------------------------------------------------------------------------- admission
 
@@ -217,10 +276,10 @@ class TraceIngestor:
     async def _commit(self, group: list[_Pending]) -> None:
         failure = await self._try(group)
         if failure is None or isinstance(failure, UnavailableError) or len(group) == 1:
-            _answer(group, failure)
+            self._answer(group, failure)
             return
         for pending in group:
-            _answer([pending], await self._try([pending]))
+            self._answer([pending], await self._try([pending]))
 
     async def _try(self, group: Sequence[_Pending]) -> Exception | None:
         """Store a group in one transaction; answers why that failed, as its senders are told."""
@@ -235,15 +294,27 @@ class TraceIngestor:
         by_workspace: dict[UUID, list[PreparedBatch]] = {}
         for pending in group:
             by_workspace.setdefault(pending.access.workspace_id, []).append(pending.batch)
-        now = utc_now()
-        async with self._database.transaction() as session:
-            connection = await session.connection()
-            store: SpanStore = (
-                SqliteSpanStore(connection) if self._database.is_sqlite else PostgresSpanStore(connection)
-            )
-            for workspace_id in sorted(by_workspace):
-                await store.enter(workspace_id)
-                await store_spans(store, workspace_id, by_workspace[workspace_id], self._mapper, now)
+        await self._store.write([Part(*item) for item in sorted(by_workspace.items())], utc_now())
+
+    def _answer(self, group: Sequence[_Pending], failure: Exception | None) -> None:
+        for pending in group:
+            if pending.done.done():
+                continue
+            if failure is None:
+                pending.done.set_result(None)
+            else:
+                pending.done.set_exception(failure)
+        if failure is None and self._listeners:
+            self._tell(group)
+
+    def _tell(self, group: Sequence[_Pending]) -> None:
+        stored: dict[UUID, tuple[WorkspaceAccess, set[str]]] = {}
+        for pending in group:
+            if pending.batch.accepted:
+                stored.setdefault(pending.access.workspace_id, (pending.access, set()))[1].update(pending.batch.agents)
+        for access, agents in stored.values():
+            for listener in self._listeners:
+                listener.stored(access, frozenset(agents))
 
     async def _make_partitions_forever(self) -> None:
         while True:
@@ -254,7 +325,7 @@ class TraceIngestor:
         try:
             async with asyncio.timeout(PARTITION_LIMIT_S):
                 made = await make_partitions(self._database, self._limits.partitions)
-        except (DBAPIError, PoolTimeoutError, TimeoutError, OSError) as error:
+        except _AWAY as error:
             # Spans go to the default partition until it succeeds; a database without a schema answers here too.
             log.warning("span_partitions_not_made", error=type(error).__name__)
         else:
@@ -262,24 +333,37 @@ class TraceIngestor:
                 log.info("span_partitions_made", count=made)
 
 
-def _answer(group: Sequence[_Pending], failure: Exception | None) -> None:
-    for pending in group:
-        if pending.done.done():
-            continue
-        if failure is None:
-            pending.done.set_result(None)
-        else:
-            pending.done.set_exception(failure)
+_AWAY = (
+    DBAPIError,
+    PoolTimeoutError,
+    TimeoutError,
+    OSError,
+    sqlite3.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
+_OF_THE_DATA = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.ProgrammingError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.DataError,
+    asyncpg.CardinalityViolationError,
+    asyncpg.ProgramLimitExceededError,
+    ValueError,  # what asyncpg cannot encode
+)
+"""What a request brings along, and would bring along again."""
 
 
 def _refusal_of(error: Exception, group: Sequence[_Pending]) -> Exception:
     """What the senders are told: a database that is away is a 503, which exporters retry; a 500 they do not."""
-    if isinstance(error, IntegrityError) and "foreign key" in str(error.orig).lower():
+    if isinstance(error, asyncpg.ForeignKeyViolationError) or (
+        isinstance(error, sqlite3.IntegrityError) and "FOREIGN KEY" in str(error)
+    ):
         return NotFoundError("Workspace", group[0].access.workspace_id)
-    away = isinstance(error, DBAPIError) and not isinstance(
-        error, IntegrityError | DataError | ProgrammingError | NotSupportedError
-    )
-    if away or isinstance(error, PoolTimeoutError | TimeoutError | OSError):
+    if isinstance(error, _AWAY) and not isinstance(error, _OF_THE_DATA):
         log.warning("spans_not_stored", error=type(error).__name__, requests=len(group))
         return UnavailableError("The spans could not be stored right now", retry_after_s=2)
     return error

@@ -84,7 +84,8 @@ class Trace(Base):
     """The rollup of a trace, kept up at ingestion (`rollup.py`); `feedback_count` and `scores` by feedback.
 
     `status` is the root span's; `cost_nano_usd` the sum of the known costs, None when none is known;
-    `unpriced_spans` counts model calls whose cost is unknown.
+    `unpriced_spans` counts model calls whose cost is unknown; `chunk_count` the rows of `span_chunk` it lies in.
+    The words of its texts are indexed beside it, on each database in its own way (`words.py`, revision 0019).
     """
 
     __tablename__ = "trace"
@@ -102,6 +103,21 @@ class Trace(Base):
         ),
         sa.Index(
             "ix_trace_workspace_id_user_id_started_at_trace_id", "workspace_id", "user_id", "started_at", "trace_id"
+        ),
+        sa.Index(
+            "ix_trace_workspace_id_started_at_trace_id_failed",
+            "workspace_id",
+            "started_at",
+            "trace_id",
+            postgresql_where=sa.text("error_count > 0"),
+            sqlite_where=sa.text("error_count > 0"),
+        ),
+        sa.Index(
+            "ix_trace_workspace_id_ended_at",
+            "workspace_id",
+            "ended_at",
+            postgresql_where=sa.text("chunk_count > 1"),
+            sqlite_where=sa.text("chunk_count > 1"),
         ),
     )
 
@@ -137,6 +153,7 @@ class Trace(Base):
     state: Mapped[bytes] = mapped_column(sa.LargeBinary)
     feedback_count: Mapped[int] = mapped_column(sa.Integer, server_default=sa.text("0"))
     scores: Mapped[dict[str, Any]] = mapped_column(Json, server_default=sa.text("'{}'"))
+    chunk_count: Mapped[int] = mapped_column(sa.Integer, server_default=sa.text("1"))
 
 
 class TraceFeedback(WorkspaceOwned, Base):
@@ -160,7 +177,11 @@ class TraceFeedback(WorkspaceOwned, Base):
 
 
 class TraceIngestion(Base):
-    """What a workspace sent in one minute; kept for 31 days. `rejected` counts spans and requests by reason."""
+    """What a workspace sent in one minute; kept for 31 days. `rejected` counts spans and requests by reason.
+
+    `content`: for each instrumentation scope how many model calls came, and how many of them without content; log
+    events that bring the content of a span lower the second, which may pass below zero in a single minute.
+    """
 
     __tablename__ = "trace_ingestion"
 
@@ -172,6 +193,22 @@ class TraceIngestion(Base):
     received_bytes: Mapped[int] = mapped_column(sa.BigInteger)
     rejected: Mapped[dict[str, Any]] = mapped_column(Json)
     last_seen_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True))
+    accepted_log_records: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    content: Mapped[dict[str, Any]] = mapped_column(Json, server_default=sa.text("'{}'"))
+
+
+class TraceArrival(Base):
+    """A trace that got spans while its workspace watches for new traces; gone once that was looked at.
+
+    `seen_at`: when its latest spans came. No foreign key to the trace: the row is written with every batch.
+    """
+
+    __tablename__ = "trace_arrival"
+    __table_args__ = (sa.Index("ix_trace_arrival_workspace_id_seen_at", "workspace_id", "seen_at"),)
+
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspace.id", ondelete="CASCADE"), primary_key=True)
+    trace_id: Mapped[bytes] = mapped_column(TRACE_ID, primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True))
 
 
 USAGE_HOURLY = sa.Table(

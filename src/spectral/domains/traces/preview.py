@@ -1,7 +1,13 @@
 """What a person sees of a span's input and output in a list: at most 512 bytes of the part that matters."""
 
 import json
+from contextlib import suppress
 from typing import Any, Literal
+
+import msgspec
+
+from spectral.domains.traces.messages import messages_of
+from spectral.domains.traces.surrogates import without_half_pairs
 
 PREVIEW_BYTES = 512
 PARSED_CHARACTERS = 256 * 1024
@@ -15,15 +21,22 @@ def preview(content: Any, side: Side) -> str | None:
 
     content: as `Reading.input` and `.output`. None when there is nothing to show. Depends on nothing but its arguments.
     """
+    shown = full_text(content, side)
+    return None if shown is None else _cut(shown)
+
+
+def full_text(content: Any, side: Side) -> str | None:
+    """The text that `preview` shows the beginning of, in full; None when there is nothing to show."""
     if content is None:
         return None
     parsed = _parsed(content)
-    shown = _of_messages(parsed, side) if isinstance(parsed, list) else None
+    messages = messages_of(parsed) or parsed
+    shown = _of_messages(messages, side) if isinstance(messages, list) else None
     if shown is None:
         shown = _text_of(parsed) if isinstance(parsed, dict) else None
     if shown is None:
         shown = content if isinstance(content, str) else compact(content)
-    return _cut(shown)
+    return shown
 
 
 def compact(value: Any) -> str:
@@ -38,10 +51,11 @@ def parse_content(content: Any) -> Any:
 
 def _parsed(content: Any) -> Any:
     if isinstance(content, str) and content[:1] in {"[", "{"} and len(content) <= PARSED_CHARACTERS:
-        try:
-            return json.loads(content)
-        except (ValueError, RecursionError):
-            return content
+        with suppress(ValueError, RecursionError):
+            return msgspec.json.decode(content)
+        # Slower, and takes a little more: NaN, endless digits, half a surrogate pair.
+        with suppress(ValueError, RecursionError):
+            return json.loads(without_half_pairs(content.encode()))
     return content
 
 
@@ -57,7 +71,7 @@ def _of_messages(messages: list[Any], side: Side) -> str | None:
 def _text_of(message: dict[str, Any]) -> str | None:
     """The text of one message in the shapes of the GenAI conventions (`parts`), OpenAI and Anthropic (`content`)."""
     body = message.get("parts", message.get("content"))
-    pieces = [body] if isinstance(body, str) else []
+    pieces = [body] if isinstance(body, str) else [compact(body)] if isinstance(body, dict) else []
     if isinstance(body, list):
         pieces = [piece for part in body if (piece := _text_of_part(part))]
     calls = message.get("tool_calls")

@@ -1,14 +1,13 @@
-"""What one transaction does with the spans of one workspace: the part of storing that is the same on every database.
+"""What one transaction does with the spans of one workspace, between its statements: the same on every database.
 
 Rollups and hourly counters are functions of the set of stored spans: a span that is new adds to them, a copy that wins
 over a stored one replaces it in them, a copy that loses changes nothing.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from spectral.domains.traces.batch import PreparedBatch, PreparedTrace
@@ -19,6 +18,36 @@ from spectral.domains.traces.vocabulary import SpanRow
 
 SpanKey = tuple[bytes, bytes]
 """(trace id, span id)"""
+
+Content = tuple[bytes, int]
+"""Payload and codec of a chunk."""
+
+
+class SpanWriter(Protocol):
+    """Writes groups of requests into one database, each in one transaction."""
+
+    async def write(self, parts: "Sequence[Part]", now: datetime) -> None:
+        """Store everything or nothing. Every statement names its workspace.
+
+        parts: one for each workspace, in the order of their ids. Rows are locked in the order of their keys (traces,
+        then usage, then statistics), so that two processes never wait for each other in a circle.
+        Raises the database driver's errors.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Part(NamedTuple):
+    """What a group brings one workspace."""
+
+    workspace_id: UUID
+    batches: Sequence[PreparedBatch]
+
+    @property
+    def is_watched(self) -> bool:
+        """Its traces are noted for evaluation on arrival."""
+        return any(batch.watched for batch in self.batches)
 
 
 @dataclass(slots=True)
@@ -40,60 +69,190 @@ class Received:
             self.rejected[reason] = self.rejected.get(reason, 0) + count
 
 
-class SpanStore(Protocol):
-    """The statements of one database, inside one transaction. Every one of them names the workspace.
+class Lookup(NamedTuple):
+    """Spans that may be stored already. `window`: the first and last start that they can have if they are."""
 
-    Rows are written in the order of their keys, so that two processes never wait for each other in a circle.
-    """
-
-    async def enter(self, workspace_id: UUID) -> None:
-        """Let the transaction touch this workspace's rows, and no other's."""
-        ...
-
-    async def claim_traces(self, workspace_id: UUID, rows: Sequence[TraceRow]) -> dict[bytes, TraceRow]:
-        """Insert the traces that do not exist, lock the others until the commit; answers the others as stored."""
-        ...
-
-    async def find_spans(
-        self, workspace_id: UUID, keys: Sequence[SpanKey], window: tuple[int, int]
-    ) -> dict[SpanKey, SpanRow]:
-        """The stored ones among these spans; `window`: first and last start that they can have."""
-        ...
-
-    async def find_chunks(self, workspace_id: UUID, trace_id: bytes) -> list[tuple[bytes, int]]:
-        """Payload and codec of every chunk of a trace."""
-        ...
-
-    async def delete_spans(self, workspace_id: UUID, rows: Sequence[SpanRow]) -> None: ...
-
-    async def insert_spans(self, workspace_id: UUID, rows: Sequence[SpanRow]) -> None: ...
-
-    async def insert_chunks(self, workspace_id: UUID, chunks: Sequence[Chunk]) -> None:
-        """Chunks that are there already are left alone."""
-        ...
-
-    async def update_traces(self, workspace_id: UUID, rows: Sequence[TraceRow]) -> None:
-        """Replace the rollups; feedback stays as it is."""
-        ...
-
-    async def add_usage(self, workspace_id: UUID, usage: Usage) -> None:
-        """Add to the hourly counters; rows in which nothing is left are removed."""
-        ...
-
-    async def add_received(self, workspace_id: UUID, received: Received, now: datetime) -> None: ...
+    keys: list[SpanKey]
+    window: tuple[int, int]
 
 
 @dataclass(slots=True)
+class Change:
+    """What is to be written; everything of one trace together, traces in the order of their ids.
+
+    `first_chunks`: of traces that are new, so none of them is there already; `further_chunks`: of the others.
+    `traces`: rollups to replace.  `usage`: to be added.  `arrived`: the traces that got spans.
+    """
+
+    inserted: list[SpanRow] = field(default_factory=list)
+    deleted: list[SpanRow] = field(default_factory=list)
+    first_chunks: list[Chunk] = field(default_factory=list)
+    further_chunks: list[Chunk] = field(default_factory=list)
+    traces: list[TraceRow] = field(default_factory=list)
+    usage: Usage = field(default_factory=dict)
+    arrived: list[bytes] = field(default_factory=list)
+
+
+class Storing:
+    """The spans of one workspace on their way into the store, at most once per (trace_id, span_id).
+
+    batches: may hold copies of each other's spans and of stored ones, in any order.
+
+    Its methods are the steps of one transaction, in this order, each with what the database answered to the one before:
+    `new_traces` are inserted where they do not exist, the others locked; `look_up`; `compare`; `finish`.
+    """
+
+    def __init__(self, batches: Sequence[PreparedBatch], mapper: SpanMapper) -> None:
+        self._batches = batches
+        self._mapper = mapper
+        self.received = Received()
+        gathered: dict[bytes, _Gathered] = {}
+        for batch in batches:
+            self.received.add(batch)
+            for trace_id, trace in batch.traces.items():
+                found = gathered.get(trace_id)
+                if found is None:
+                    gathered[trace_id] = _Gathered(trace)
+                else:
+                    found.add(trace)
+        self._gathered = dict(sorted(gathered.items()))
+        self._existing: Mapping[bytes, TraceRow] = {}
+        self._changes: list[_TraceChange] = []
+
+    @property
+    def trace_ids(self) -> list[bytes]:
+        """Every trace that has spans here, in the order of their ids."""
+        return list(self._gathered)
+
+    def new_traces(self, existing: Mapping[bytes, TraceRow] | None = None) -> list[tuple[TraceRow, int]]:
+        """The rollup and the number of chunks of every trace as if there were nothing of it yet.
+
+        existing: traces that are known to exist, which are left out.
+        """
+        return [
+            (self._rollup(found, trace_id).row(), len(found.chunks))
+            for trace_id, found in self._gathered.items()
+            if not existing or trace_id not in existing
+        ]
+
+    def look_up(self, existing: Mapping[bytes, TraceRow]) -> Lookup | None:
+        """What must be known of the traces that exist already."""
+        self._existing = existing
+        if not existing:
+            return None
+        keys = [(trace_id, span_id) for trace_id in sorted(existing) for span_id in self._gathered[trace_id].rows]
+        window = (min(row.started_at for row in existing.values()), max(row.ended_at for row in existing.values()))
+        return Lookup(keys, window)
+
+    def compare(self, known: Mapping[SpanKey, SpanRow]) -> list[bytes]:
+        """Take in which spans are stored already; answers the traces whose stored chunks are needed to go on.
+
+        A copy that wins takes the loser's share out of its trace's rollup, which only the other spans can tell.
+        """
+        for trace_id in sorted(self._existing):
+            change = _TraceChange(trace_id)
+            for span_id, row in self._gathered[trace_id].rows.items():
+                old = known.get((trace_id, span_id))
+                if old is None:
+                    change.fresh.append(row)
+                elif old.rank < row.rank:
+                    change.replaced.append((old, row))
+            if change.fresh or change.replaced:
+                self._changes.append(change)
+        return [change.trace_id for change in self._changes if change.replaced]
+
+    def finish(self, chunks: Mapping[bytes, Iterable[Content]]) -> Change:
+        """What is to be written. `chunks`: of the traces that `compare` named."""
+        change = Change()
+        for trace_id, found in self._gathered.items():
+            if trace_id not in self._existing:
+                change.inserted += found.rows.values()
+                change.first_chunks += found.chunks.values()
+                change.arrived.append(trace_id)
+        for of_trace in self._changes:
+            found = self._gathered[of_trace.trace_id]
+            change.inserted += of_trace.fresh
+            change.inserted += [new for _, new in of_trace.replaced]
+            change.deleted += [old for old, _ in of_trace.replaced]
+            change.further_chunks += found.chunks.values()
+            change.traces.append(self._merged(of_trace, found, chunks.get(of_trace.trace_id, ())).row())
+            change.arrived.append(of_trace.trace_id)
+        change.usage = self._usage(change)
+        self.received.duplicate_spans = self.received.accepted_spans - len(change.inserted)
+        return change
+
+    def _merged(self, change: "_TraceChange", found: "_Gathered", chunks: Iterable[Content]) -> TraceRollup:
+        if change.replaced:
+            return self._rollup_of([*chunks, *found.contents()], change.trace_id)
+        stored = TraceRollup.stored(self._existing[change.trace_id])
+        if len(change.fresh) < len(found.rows):
+            only = {row.span_id for row in change.fresh}
+            stored.merge(self._rollup_of(found.contents(), change.trace_id, only))
+        else:
+            stored.merge(self._rollup(found, change.trace_id))
+        return stored
+
+    def _rollup(self, found: "_Gathered", trace_id: bytes) -> TraceRollup:
+        if found.rollup is None:
+            found.rollup = self._rollup_of(found.contents(), trace_id)
+        return found.rollup
+
+    def _rollup_of(self, chunks: Iterable[Content], trace_id: bytes, only: set[bytes] | None = None) -> TraceRollup:
+        """The rollup of the spans in these chunks, or of those whose ids are in `only`."""
+        spans = winners(chunks, self._mapper)
+        rollup = TraceRollup.of(
+            trace_id, (mapped for span_id, (mapped, _) in spans.items() if only is None or span_id in only)
+        )
+        rollup.seal()
+        return rollup
+
+    def _usage(self, change: Change) -> Usage:
+        usage: Usage = {}
+        as_sent = sum(len(trace.rows) for batch in self._batches for trace in batch.traces.values())
+        if not change.deleted and len(change.inserted) == as_sent:
+            if len(self._batches) == 1:
+                return self._batches[0].usage
+            for batch in self._batches:
+                add_usage(usage, batch.usage)
+            return usage
+        for row in change.inserted:
+            count_usage(usage, row)
+        for row in change.deleted:
+            count_usage(usage, row, -1)
+        return usage
+
+
+@dataclass(slots=True)
+class _TraceChange:
+    """What is new of a trace that exists, and which stored spans lose against which copies."""
+
+    trace_id: bytes
+    fresh: list[SpanRow] = field(default_factory=list)
+    replaced: list[tuple[SpanRow, SpanRow]] = field(default_factory=list)
+
+
 class _Gathered:
     """The spans of one trace in several requests. `rollup` is None when it has to be made from the chunks."""
 
-    rows: dict[bytes, SpanRow]
-    chunks: list[Chunk]
-    rollup: TraceRollup | None
+    __slots__ = ("_is_shared", "chunks", "rollup", "rows")
+
+    def __init__(self, trace: PreparedTrace) -> None:
+        self.rows = trace.rows
+        self.chunks = {trace.chunk.digest: trace.chunk}
+        self.rollup: TraceRollup | None = trace.rollup
+        self._is_shared = True
 
     def add(self, trace: PreparedTrace) -> None:
         """Add the spans of another request."""
-        self.chunks.append(trace.chunk)
+        if self._is_shared:
+            # A group that fails is stored again request by request: what is prepared stays as it is.
+            self.rows = dict(self.rows)
+            if self.rollup is not None:
+                rollup = TraceRollup(self.rollup.trace_id)
+                rollup.merge(self.rollup)
+                self.rollup = rollup
+            self._is_shared = False
+        self.chunks[trace.chunk.digest] = trace.chunk
         overlapping = False
         for span_id, row in trace.rows.items():
             current = self.rows.get(span_id)
@@ -105,158 +264,6 @@ class _Gathered:
         else:
             self.rollup.merge(trace.rollup)
 
-
-class _Change:
-    """What a workspace's spans change: collected first, written at the end."""
-
-    def __init__(self) -> None:
-        self.inserted: list[SpanRow] = []
-        self.deleted: list[SpanRow] = []
-        self.chunks: list[Chunk] = []
-        self.traces: list[TraceRow] = []
-        self.duplicates = 0
-
-
-async def store_spans(
-    store: SpanStore, workspace_id: UUID, batches: Sequence[PreparedBatch], mapper: SpanMapper, now: datetime
-) -> None:
-    """Store the spans of one workspace, at most once per (trace_id, span_id), in the caller's transaction.
-
-    batches: may hold copies of each other's spans and of stored ones, in any order.
-    """
-    received = Received()
-    for batch in batches:
-        received.add(batch)
-    gathered = _gather(batches)
-    change = _Change()
-    if gathered:
-        rollups = {trace_id: await _rollup(trace_id, found, mapper) for trace_id, found in sorted(gathered.items())}
-        existing = await store.claim_traces(workspace_id, [rollup.row() for rollup in rollups.values()])
-        known = await _known(store, workspace_id, gathered, existing)
-        for trace_id, found in gathered.items():
-            if trace_id in existing:
-                stored = TraceRollup.stored(existing[trace_id])
-                await _change_trace(store, workspace_id, change, found, stored, rollups[trace_id], known, mapper)
-            else:
-                change.inserted += found.rows.values()
-                change.chunks += found.chunks
-        await _write(store, workspace_id, change)
-        await store.add_usage(workspace_id, _usage(batches, change))
-    received.duplicate_spans = received.accepted_spans - len(change.inserted)
-    await store.add_received(workspace_id, received, now)
-
-
-def _gather(batches: Sequence[PreparedBatch]) -> dict[bytes, _Gathered]:
-    gathered: dict[bytes, _Gathered] = {}
-    for batch in batches:
-        for trace_id, trace in batch.traces.items():
-            found = gathered.get(trace_id)
-            if found is None:
-                # A copy: a group that fails is stored again request by request.
-                rollup = TraceRollup(trace_id)
-                rollup.merge(trace.rollup)
-                gathered[trace_id] = _Gathered(dict(trace.rows), [trace.chunk], rollup)
-            else:
-                found.add(trace)
-    return gathered
-
-
-async def _rollup(trace_id: bytes, found: _Gathered, mapper: SpanMapper) -> TraceRollup:
-    if found.rollup is None:
-        return await _rollup_of_chunks(trace_id, _contents(found.chunks), None, mapper)
-    return found.rollup
-
-
-async def _known(
-    store: SpanStore, workspace_id: UUID, gathered: Mapping[bytes, _Gathered], existing: Mapping[bytes, TraceRow]
-) -> dict[SpanKey, SpanRow]:
-    if not existing:
-        return {}
-    keys = sorted((trace_id, span_id) for trace_id in existing for span_id in gathered[trace_id].rows)
-    window = (min(row.started_at for row in existing.values()), max(row.ended_at for row in existing.values()))
-    return await store.find_spans(workspace_id, keys, window)
-
-
-async def _change_trace(
-    store: SpanStore,
-    workspace_id: UUID,
-    change: _Change,
-    found: _Gathered,
-    stored: TraceRollup,
-    rollup: TraceRollup,
-    known: Mapping[SpanKey, SpanRow],
-    mapper: SpanMapper,
-) -> None:
-    """Work out what the spans of a trace that exists already change."""
-    trace_id = stored.trace_id
-    fresh: list[SpanRow] = []
-    replaced: list[tuple[SpanRow, SpanRow]] = []
-    for span_id, row in found.rows.items():
-        old = known.get((trace_id, span_id))
-        if old is None:
-            fresh.append(row)
-        elif old.rank < row.rank:
-            replaced.append((old, row))
-    if not fresh and not replaced:
-        return
-    if replaced:
-        chunks = [*await store.find_chunks(workspace_id, trace_id), *_contents(found.chunks)]
-        stored = await _rollup_of_chunks(trace_id, chunks, None, mapper)
-    elif len(fresh) < len(found.rows):
-        only = {row.span_id for row in fresh}
-        stored.merge(await _rollup_of_chunks(trace_id, _contents(found.chunks), only, mapper))
-    else:
-        stored.merge(rollup)
-    change.inserted += fresh
-    change.inserted += [new for _, new in replaced]
-    change.deleted += [old for old, _ in replaced]
-    change.chunks += found.chunks
-    change.traces.append(stored.row())
-
-
-async def _write(store: SpanStore, workspace_id: UUID, change: _Change) -> None:
-    if change.deleted:
-        await store.delete_spans(workspace_id, sorted(change.deleted, key=_key))
-    if change.inserted:
-        await store.insert_spans(workspace_id, sorted(change.inserted, key=_key))
-    if change.chunks:
-        await store.insert_chunks(workspace_id, sorted(change.chunks, key=lambda chunk: chunk[:3]))
-    if change.traces:
-        await store.update_traces(workspace_id, sorted(change.traces, key=lambda row: row.trace_id))
-
-
-def _key(row: SpanRow) -> SpanKey:
-    return row.trace_id, row.span_id
-
-
-def _usage(batches: Sequence[PreparedBatch], change: _Change) -> Usage:
-    usage: Usage = {}
-    if not change.deleted and len(change.inserted) == sum(len(t.rows) for b in batches for t in b.traces.values()):
-        for batch in batches:
-            add_usage(usage, batch.usage)
-        return usage
-    for row in change.inserted:
-        count_usage(usage, row)
-    for row in change.deleted:
-        count_usage(usage, row, -1)
-    return usage
-
-
-def _contents(chunks: Iterable[Chunk]) -> list[tuple[bytes, int]]:
-    return [(chunk.payload, chunk.codec) for chunk in chunks]
-
-
-async def _rollup_of_chunks(
-    trace_id: bytes, chunks: list[tuple[bytes, int]], only: set[bytes] | None, mapper: SpanMapper
-) -> TraceRollup:
-    """The rollup of the spans in these chunks, or of those whose ids are in `only`."""
-
-    def read() -> TraceRollup:
-        spans = winners(chunks, mapper)
-        rollup = TraceRollup.of(
-            trace_id, (mapped for span_id, (mapped, _) in spans.items() if only is None or span_id in only)
-        )
-        rollup.seal()
-        return rollup
-
-    return await asyncio.to_thread(read)
+    def contents(self) -> list[Content]:
+        """What `winners` reads."""
+        return [(chunk.payload, chunk.codec) for chunk in self.chunks.values()]

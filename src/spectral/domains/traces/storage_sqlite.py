@@ -1,24 +1,39 @@
-"""The statements of span ingestion on SQLite. One transaction writes at a time, so nothing needs to be locked."""
+"""Spans into SQLite: a group's whole transaction is one call in the thread of the connection that writes."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from types import NoneType
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from spectral.domains.traces.chunks import Chunk
-from spectral.domains.traces.rollup import COUNTER_COLUMNS, TraceRow, Usage, UsageKey
-from spectral.domains.traces.storage import Received, SpanKey
+from spectral.domains.traces.mapping import SpanMapper
+from spectral.domains.traces.rollup import COUNTER_COLUMNS, TraceRow, Usage
+from spectral.domains.traces.storage import Content, Lookup, Part, Received, SpanKey, Storing
 from spectral.domains.traces.storage_statements import (
     COLUMNS,
-    add_received,
+    RECEIVED,
+    SPAN_KEY,
+    STATISTICS_KEPT,
+    TRACE_ROLLUP,
+    USAGE_KEY,
+    emptied,
     listed,
+    merged_rejections,
     stored_trace,
     trace_values,
     usage_values,
 )
 from spectral.domains.traces.vocabulary import SpanRow
+from spectral.platform.db.session import Database
+
+# Of every None and every bytes the driver asks Python's adaption protocol first, which costs more than storing it, a
+# third of an insert; what is registered answers at once. Nothing changes in what is stored.
+sqlite3.register_adapter(NoneType, {}.get)  # type: ignore[arg-type]
+sqlite3.register_adapter(bytes, bytes.__bytes__)
 
 MAXIMUM_KEYS = 400
 """In one statement; older builds of SQLite take 999 parameters."""
@@ -26,99 +41,155 @@ MAXIMUM_KEYS = 400
 T = TypeVar("T")
 
 
-def _insert(table: str) -> str:
+def _insert(table: str, verb: str = "INSERT") -> str:
     columns = ("workspace_id", *COLUMNS[table])
-    return f"INSERT INTO {table} ({listed(columns)}) VALUES ({listed(columns, '?')})"  # noqa: S608 - our own names
+    return f"{verb} INTO {table} ({listed(columns)}) VALUES ({listed(columns, '?')})"
 
 
-_TRACE_ROLLUP = [name for name in COLUMNS["trace"] if name != "trace_id"]
-
-INSERT_SPAN = _insert("span")
+# A span that no trace knows of (there should be none) gives way.
+INSERT_SPAN = _insert("span", "INSERT OR REPLACE")
 INSERT_CHUNK = _insert("span_chunk") + " ON CONFLICT DO NOTHING"
 INSERT_TRACE = _insert("trace")
 UPDATE_TRACE = (
     _insert("trace")
     + " ON CONFLICT (workspace_id, trace_id) DO UPDATE SET "
-    + listed(_TRACE_ROLLUP, "{0} = excluded.{0}")
+    + listed(TRACE_ROLLUP, "{0} = excluded.{0}")
+    + ", chunk_count = chunk_count + excluded.chunk_count"
 )
 ADD_USAGE = (
     _insert("usage_hourly")
-    + f" ON CONFLICT (workspace_id, {listed(UsageKey._fields)}) DO UPDATE SET "
+    + f" ON CONFLICT (workspace_id, {listed(USAGE_KEY)}) DO UPDATE SET "
     + listed(COUNTER_COLUMNS, "{0} = {0} + excluded.{0}")
 )
-DELETE_SPAN = "DELETE FROM span WHERE workspace_id = ? AND trace_id = ? AND span_id = ? AND started_at = ?"
 REMOVE_USAGE = (
     "DELETE FROM usage_hourly WHERE workspace_id = ? AND span_count = 0 AND "  # noqa: S608 - our own names
-    + " AND ".join(f"{name} = ?" for name in UsageKey._fields)
+    + " AND ".join(f"{name} = ?" for name in USAGE_KEY)
 )
-SELECT_TRACES = f"SELECT {listed(COLUMNS['trace'])} FROM trace WHERE workspace_id = ? AND trace_id IN "  # noqa: S608
+DELETE_SPAN = (
+    "DELETE FROM span WHERE workspace_id = ? AND "  # noqa: S608 - our own names
+    + " AND ".join(f"{name} = ?" for name in SPAN_KEY)
+)
+SELECT_TRACES = f"SELECT {listed(TraceRow._fields)} FROM trace WHERE workspace_id = ? AND trace_id IN "  # noqa: S608
 # CROSS JOIN keeps the order: left to itself SQLite reads every span of the workspace.
 FIND_SPANS = (
     f"SELECT {listed(COLUMNS['span'], 's.{0}')} FROM k CROSS JOIN span s "  # noqa: S608 - our own names
     "ON s.workspace_id = ? AND s.trace_id = k.trace_id AND s.span_id = k.span_id"
 )
 SELECT_CHUNKS = "SELECT payload, codec FROM span_chunk WHERE workspace_id = ? AND trace_id = ?"
+NOTE_ARRIVAL = (
+    "INSERT INTO trace_arrival (workspace_id, trace_id, seen_at) VALUES (?, ?, ?) "
+    "ON CONFLICT (workspace_id, trace_id) DO UPDATE SET seen_at = excluded.seen_at"
+)
+ADD_RECEIVED = (
+    f"INSERT INTO trace_ingestion (workspace_id, minute, {listed(RECEIVED)}, rejected, last_seen_at) "  # noqa: S608
+    f"VALUES (?, ?, {listed(RECEIVED, '?')}, '{{}}', ?) ON CONFLICT (workspace_id, minute) DO UPDATE SET "
+    f"{listed(RECEIVED, '{0} = {0} + excluded.{0}')}, last_seen_at = excluded.last_seen_at RETURNING requests, rejected"
+)
+SET_REJECTED = "UPDATE trace_ingestion SET rejected = ? WHERE workspace_id = ? AND minute = ?"
+FORGET_RECEIVED = "DELETE FROM trace_ingestion WHERE workspace_id = ? AND minute < ?"
 
 
-class SqliteSpanStore:
-    """A `SpanStore` on one connection, inside `BEGIN IMMEDIATE`."""
+class SqliteSpanWriter:
+    """A `SpanWriter` on the installation's one connection that writes, whose transactions nobody else's interrupt."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, database: Database, mapper: SpanMapper) -> None:
+        self._database = database
+        self._mapper = mapper
+
+    async def write(self, parts: Sequence[Part], now: datetime) -> None:
+        def store(connection: sqlite3.Connection) -> None:
+            for part in parts:
+                _Transaction(connection, part.workspace_id).store(part, self._mapper, now)
+
+        await self._database.write_at_once(store)
+
+    async def close(self) -> None:
+        """Nothing to do: the connection is the database's."""
+
+
+class _Transaction:
+    """The statements of one workspace in an open transaction. Nobody else writes, so nothing needs to be locked."""
+
+    def __init__(self, connection: sqlite3.Connection, workspace_id: UUID) -> None:
         self._connection = connection
+        self._workspace = workspace_id.hex
 
-    async def enter(self, workspace_id: UUID) -> None:
-        """Nothing to do: the statements name the workspace."""
+    def store(self, part: Part, mapper: SpanMapper, now: datetime) -> None:
+        storing = Storing(part.batches, mapper)
+        if storing.trace_ids:
+            existing = self._find_traces(storing.trace_ids)
+            self._many(INSERT_TRACE, [trace_values(*trace) for trace in storing.new_traces(existing)])
+            lookup = storing.look_up(existing)
+            replaced = storing.compare(self._find_spans(lookup) if lookup is not None else {})
+            change = storing.finish({trace_id: self._find_chunks(trace_id) for trace_id in replaced})
+            self._many(DELETE_SPAN, [row[:3] for row in change.deleted])
+            self._many(INSERT_SPAN, change.inserted)
+            self._many(INSERT_CHUNK, change.first_chunks)
+            added = self._add_chunks(change.further_chunks)
+            self._many(UPDATE_TRACE, [trace_values(row, added.get(row.trace_id, 0)) for row in change.traces])
+            self._many(ADD_USAGE, usage_values(change.usage))
+            self._many(REMOVE_USAGE, emptied(change.usage))
+            if part.is_watched:
+                self._many(NOTE_ARRIVAL, [(trace_id, _moment(now)) for trace_id in change.arrived])
+        self._add_received(storing.received, now)
 
-    async def claim_traces(self, workspace_id: UUID, rows: Sequence[TraceRow]) -> dict[bytes, TraceRow]:
+    def _find_traces(self, trace_ids: Sequence[bytes]) -> dict[bytes, TraceRow]:
         existing: dict[bytes, TraceRow] = {}
-        for keys in _slices([row.trace_id for row in rows]):
+        for keys in _slices(trace_ids):
             statement = f"{SELECT_TRACES}({_repeated('?', len(keys))})"
-            found = await self._connection.exec_driver_sql(statement, (workspace_id.hex, *keys))
-            existing |= {values[0]: stored_trace(values) for values in found}
-        fresh = [row for row in rows if row.trace_id not in existing]
-        await self._many(INSERT_TRACE, workspace_id, [trace_values(row) for row in fresh])
+            for values in self._connection.execute(statement, (self._workspace, *keys)):
+                existing[values[0]] = stored_trace(values)
         return existing
 
-    async def find_spans(
-        self, workspace_id: UUID, keys: Sequence[SpanKey], window: tuple[int, int]
-    ) -> dict[SpanKey, SpanRow]:
-        del window
+    def _find_spans(self, lookup: Lookup) -> dict[SpanKey, SpanRow]:
         found: dict[SpanKey, SpanRow] = {}
-        for part in _slices(keys):
-            statement = f"WITH k (trace_id, span_id) AS (VALUES {_repeated('(?, ?)', len(part))}) {FIND_SPANS}"
-            parameters = (*(value for key in part for value in key), workspace_id.hex)
-            for values in await self._connection.exec_driver_sql(statement, parameters):
+        for keys in _slices(lookup.keys):
+            statement = f"WITH k (trace_id, span_id) AS (VALUES {_repeated('(?, ?)', len(keys))}) {FIND_SPANS}"
+            parameters = (*(value for key in keys for value in key), self._workspace)
+            for values in self._connection.execute(statement, parameters):
                 row = SpanRow(*values)
                 found[row.trace_id, row.span_id] = row
         return found
 
-    async def find_chunks(self, workspace_id: UUID, trace_id: bytes) -> list[tuple[bytes, int]]:
-        found = await self._connection.exec_driver_sql(SELECT_CHUNKS, (workspace_id.hex, trace_id))
-        return [(values[0], values[1]) for values in found]
+    def _find_chunks(self, trace_id: bytes) -> list[Content]:
+        return self._connection.execute(SELECT_CHUNKS, (self._workspace, trace_id)).fetchall()
 
-    async def delete_spans(self, workspace_id: UUID, rows: Sequence[SpanRow]) -> None:
-        await self._many(DELETE_SPAN, workspace_id, [row[:3] for row in rows])
+    def _add_chunks(self, chunks: Sequence[Chunk]) -> Mapping[bytes, int]:
+        """How many were added to each trace; those that are there already are not."""
+        added: dict[bytes, int] = {}
+        for chunk in chunks:
+            count = self._connection.execute(INSERT_CHUNK, (self._workspace, *chunk)).rowcount
+            added[chunk.trace_id] = added.get(chunk.trace_id, 0) + count
+        return added
 
-    async def insert_spans(self, workspace_id: UUID, rows: Sequence[SpanRow]) -> None:
-        await self._many(INSERT_SPAN, workspace_id, rows)
+    def _add_received(self, received: Received, now: datetime) -> None:
+        minute = _moment(now.replace(second=0, microsecond=0))
+        counts = [getattr(received, name) for name in RECEIVED]
+        parameters = (self._workspace, minute, *counts, _moment(now))
+        requests, rejected = self._connection.execute(ADD_RECEIVED, parameters).fetchone()
+        if received.rejected:
+            text = merged_rejections(rejected, received.rejected)
+            self._connection.execute(SET_REJECTED, (text, self._workspace, minute))
+        if requests == received.requests:
+            # The first of its minute removes what is old.
+            self._connection.execute(FORGET_RECEIVED, (self._workspace, _moment(now - STATISTICS_KEPT)))
 
-    async def insert_chunks(self, workspace_id: UUID, chunks: Sequence[Chunk]) -> None:
-        await self._many(INSERT_CHUNK, workspace_id, chunks)
-
-    async def update_traces(self, workspace_id: UUID, rows: Sequence[TraceRow]) -> None:
-        await self._many(UPDATE_TRACE, workspace_id, [trace_values(row) for row in rows])
-
-    async def add_usage(self, workspace_id: UUID, usage: Usage) -> None:
-        await self._many(ADD_USAGE, workspace_id, usage_values(usage))
-        await self._many(REMOVE_USAGE, workspace_id, [key for key in sorted(usage) if usage[key][0] <= 0])
-
-    async def add_received(self, workspace_id: UUID, received: Received, now: datetime) -> None:
-        await add_received(self._connection, workspace_id, received, now, is_sqlite=True)
-
-    async def _many(self, statement: str, workspace_id: UUID, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
         if rows:
-            workspace = (workspace_id.hex,)
-            await self._connection.exec_driver_sql(statement, [workspace + row for row in rows])
+            workspace = (self._workspace,)
+            self._connection.executemany(statement, [workspace + row for row in rows])
+
+
+async def add_usage(connection: AsyncConnection, workspace_id: UUID, usage: Usage) -> None:
+    """Add to the hourly counters in the caller's transaction; rows in which nothing is left are removed."""
+    for statement, rows in ((ADD_USAGE, usage_values(usage)), (REMOVE_USAGE, emptied(usage))):
+        if rows:
+            await connection.exec_driver_sql(statement, [(workspace_id.hex, *row) for row in rows])
+
+
+def _moment(moment: datetime) -> str:
+    """As SQLAlchemy stores it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _repeated(form: str, count: int) -> str:

@@ -1,33 +1,34 @@
 """What the statements of both databases are made of: columns in the order of the rows, JSON columns as text."""
 
-import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
-from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from spectral.domains.traces.chunks import Chunk
-from spectral.domains.traces.models import USAGE_HOURLY, SpanChunk, SpanRecord, Trace, TraceIngestion
+from spectral.domains.traces.models import USAGE_HOURLY, SpanChunk, SpanRecord, Trace
 from spectral.domains.traces.rollup import COUNTER_COLUMNS, TraceRow, Usage, UsageKey
-from spectral.domains.traces.storage import Received
 from spectral.domains.traces.vocabulary import SpanRow
 
 SPAN = cast("sa.Table", SpanRecord.__table__)
 CHUNK = cast("sa.Table", SpanChunk.__table__)
 TRACE = cast("sa.Table", Trace.__table__)
-INGESTION = cast("sa.Table", TraceIngestion.__table__)
 USAGE = USAGE_HOURLY
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "span": SpanRow._fields,
     "span_chunk": Chunk._fields,
-    "trace": TraceRow._fields,
+    "trace": (*TraceRow._fields, "chunk_count"),
     "usage_hourly": (*UsageKey._fields, *COUNTER_COLUMNS),
 }
+"""What is written of each table, besides the workspace."""
+
+SPAN_KEY = ("trace_id", "span_id", "started_at")
+TRACE_ROLLUP = TraceRow._fields[1:]
+USAGE_KEY = UsageKey._fields
+RECEIVED = ("requests", "accepted_spans", "duplicate_spans", "received_bytes")
 
 STATISTICS_KEPT = timedelta(days=31)
 
@@ -35,22 +36,22 @@ _MODELS = TraceRow._fields.index("models")
 _TAGS = TraceRow._fields.index("tags")
 
 
-def trace_values(row: TraceRow) -> tuple[Any, ...]:
-    """A row with its lists as JSON text."""
-    return (*row[:_MODELS], compact_json(row.models), compact_json(row.tags), *row[_TAGS + 1 :])
+def trace_values(row: TraceRow, chunks: int) -> tuple[Any, ...]:
+    """A row of `trace`, its lists as JSON text. `chunks`: that it has, or that are added to those it has."""
+    return (*row[:_MODELS], compact_json(row.models), compact_json(row.tags), *row[_TAGS + 1 :], chunks)
 
 
 def stored_trace(values: Sequence[Any]) -> TraceRow:
-    """A row as it was read, its lists as JSON text or already read."""
+    """A rollup as it was read, its lists as JSON text or already read."""
     row = list(values)
     for index in (_MODELS, _TAGS):
         if isinstance(row[index], str):
-            row[index] = json.loads(row[index])
+            row[index] = msgspec.json.decode(row[index])
     return TraceRow(*row)
 
 
 def compact_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return msgspec.json.encode(value).decode()
 
 
 def usage_values(usage: Usage) -> list[tuple[Any, ...]]:
@@ -58,38 +59,19 @@ def usage_values(usage: Usage) -> list[tuple[Any, ...]]:
     return [(*key, *usage[key]) for key in sorted(usage)]
 
 
+def emptied(usage: Usage) -> list[UsageKey]:
+    """The rows that may have nothing left in them, in the order of their keys."""
+    return sorted(key for key, counters in usage.items() if counters[0] <= 0)
+
+
+def merged_rejections(stored: dict[str, int] | str, added: dict[str, int]) -> str:
+    """The rejections of a minute with more of them, as JSON text; `stored` may be such a text."""
+    counts: dict[str, int] = msgspec.json.decode(stored) if isinstance(stored, str) else dict(stored)
+    for reason, count in added.items():
+        counts[reason] = counts.get(reason, 0) + count
+    return compact_json(counts)
+
+
 def listed(names: Iterable[str], form: str = "{0}") -> str:
     """The names, each in `form`, with commas between them."""
     return ", ".join(form.format(name) for name in names)
-
-
-async def add_received(
-    connection: AsyncConnection, workspace_id: UUID, received: Received, now: datetime, *, is_sqlite: bool
-) -> None:
-    """Add to the minute's row; a minute's first row also removes those older than 31 days."""
-    insert = sqlite.insert if is_sqlite else postgresql.insert
-    minute = now.replace(second=0, microsecond=0)
-    statement = insert(INGESTION).values(
-        workspace_id=workspace_id,
-        minute=minute,
-        requests=received.requests,
-        accepted_spans=received.accepted_spans,
-        duplicate_spans=received.duplicate_spans,
-        received_bytes=received.received_bytes,
-        rejected={},
-        last_seen_at=now,
-    )
-    added = ("requests", "accepted_spans", "duplicate_spans", "received_bytes")
-    upsert = statement.on_conflict_do_update(
-        index_elements=["workspace_id", "minute"],
-        set_={name: INGESTION.c[name] + statement.excluded[name] for name in added} | {"last_seen_at": now},
-    ).returning(INGESTION.c.requests, INGESTION.c.rejected)
-    requests, rejected = (await connection.execute(upsert)).one()
-    row = sa.and_(INGESTION.c.workspace_id == workspace_id, INGESTION.c.minute == minute)
-    if received.rejected:
-        for reason, count in received.rejected.items():
-            rejected[reason] = rejected.get(reason, 0) + count
-        await connection.execute(sa.update(INGESTION).where(row).values(rejected=rejected))
-    if requests == received.requests:
-        old = sa.and_(INGESTION.c.workspace_id == workspace_id, INGESTION.c.minute < now - STATISTICS_KEPT)
-        await connection.execute(sa.delete(INGESTION).where(old))

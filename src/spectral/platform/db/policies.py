@@ -5,6 +5,7 @@ from typing import Any, Protocol
 WORKSPACE_SETTING = "spectral.workspace"
 ACCOUNT_SETTING = "spectral.account"
 OWNER_SETTING = "spectral.owner"
+ENGINE_SETTING = "spectral.engine"
 
 
 class MigrationOperations(Protocol):
@@ -29,6 +30,18 @@ def enable_row_security(op: MigrationOperations, *tables: str, column: str = "wo
         op.execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY')
         op.execute(f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY')
         op.execute(f'CREATE POLICY "{table}_tenant" ON "{table}" USING ({condition}) WITH CHECK ({condition})')
+
+
+def enable_engine_reading(op: MigrationOperations, *tables: str) -> None:
+    """Schedules may look for work in the listed tables across workspaces, and only read; nothing on SQLite.
+
+    In transactions marked as the engine's (`engine.discovery`); policies of one table add up.
+    """
+    if op.get_bind().dialect.name != "postgresql":
+        return
+    for table in tables:
+        condition = f"current_setting('{ENGINE_SETTING}', true) = 'on'"
+        op.execute(f'CREATE POLICY "{table}_engine" ON "{table}" FOR SELECT USING ({condition})')
 
 
 WORKSPACE = f"NULLIF(current_setting('{WORKSPACE_SETTING}', true), '')::uuid"

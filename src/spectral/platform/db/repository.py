@@ -76,12 +76,13 @@ class WorkspaceRepository(Generic[M]):
         self, statement: sa.Select[tuple[M]], page: Page, *, order_by: Sequence[Any] = ()
     ) -> tuple[list[M], int]:
         """One page of `statement` (built by `select`) and how many rows it has in all; newest first by default."""
-        total = (
-            await self.session.execute(sa.select(sa.func.count()).select_from(statement.order_by(None).subquery()))
-        ).scalar_one()
         order = order_by or (self.model.created_at.desc(), self.model.id.desc())
         rows = (await self.session.scalars(statement.order_by(*order).limit(page.limit).offset(page.offset))).all()
-        return list(rows), int(total)
+        # A page that is not full is the last one, so what it ends with is counted already.
+        if len(rows) < page.limit and (rows or not page.offset):
+            return list(rows), page.offset + len(rows)
+        counted = sa.select(sa.func.count()).select_from(statement.order_by(None).subquery())
+        return list(rows), int((await self.session.execute(counted)).scalar_one())
 
     def add(self, row: M) -> M:
         """Put a new row into this workspace; it is written at the next flush."""

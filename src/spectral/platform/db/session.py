@@ -1,8 +1,11 @@
 """Transactions: how they are opened on SQLite and PostgreSQL, and what runs after their commit."""
 
+import math
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,11 +16,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.policies import ACCOUNT_SETTING, WORKSPACE_SETTING
+from spectral.platform.db.sqlite_driver import Driver, ThreadConnection
 
 AfterCommit = Callable[[], Awaitable[None]]
+T = TypeVar("T")
 
 SQLITE_BUSY_TIMEOUT_MS = 15_000
 IDLE_TRANSACTION_LIMIT_MS = "60000"
+RESTED_S = 1.0
 AFTER_COMMIT = "spectral.after_commit"
 
 log = structlog.get_logger(__name__)
@@ -58,10 +64,11 @@ class Database:
                 url,
                 pool_size=pool_size,
                 max_overflow=pool_size,
-                pool_pre_ping=True,
+                pool_use_lifo=True,
                 # A frozen process must not hold its rows for ever: others wait to take over its work.
                 connect_args={"server_settings": {"idle_in_transaction_session_timeout": IDLE_TRANSACTION_LIMIT_MS}},
             )
+            _ask_the_rested(self.writer)
             self.reader = self.writer
         self._single = self.reader if self.is_sqlite else self.reader.execution_options(isolation_level="AUTOCOMMIT")
         self._write = async_sessionmaker(self.writer, expire_on_commit=False, autoflush=False)
@@ -100,11 +107,34 @@ class Database:
         async with self._single.connect() as connection:
             return (await connection.execute(statement)).all()
 
+    async def write_at_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The answer of `work`, run in a transaction of its own on the connection that writes. SQLite only.
+
+        One call in that connection's thread, where every statement through a session is one: for writing many rows.
+        Raises the driver's own errors, and SQLAlchemy's TimeoutError when the connection stays busy.
+        """
+        async with self.writer.connect() as connection:
+            driver: ThreadConnection = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+            return await driver.run(_in_transaction, work)
+
     async def close(self) -> None:
         """Close every connection."""
         await self.writer.dispose()
         if self.reader is not self.writer:
             await self.reader.dispose()
+
+
+def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite has rolled back by itself after some errors, as when the disk is full.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return found
 
 
 def _bind_settings(session: AsyncSession, access: WorkspaceAccess | None, account_id: UUID | None) -> None:
@@ -139,11 +169,41 @@ async def bind_workspace(session: AsyncSession, workspace_id: UUID) -> None:
         )
 
 
+def _ask_the_rested(engine: AsyncEngine) -> None:
+    """A connection that nobody has used for a while is asked whether it still is one; otherwise it is replaced.
+
+    SQLAlchemy's `pool_pre_ping` asks each time, which takes three of the eight round trips of an ordinary request. Of
+    one that was closed properly the driver knows without asking; one that has just vanished costs its request a 503.
+    """
+    dialect = engine.dialect
+
+    def rests(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    def is_wanted(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        driven: Any = record.driver_connection
+        since = record.info.get("rests_since", math.inf)
+        if time.monotonic() - since < RESTED_S and not driven.is_closed():
+            return
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            if not dialect.is_disconnect(error, connection, None):
+                raise
+            raise sa.exc.InvalidatePoolError from error
+
+    sa.event.listen(engine.sync_engine, "checkin", rests)
+    sa.event.listen(engine.sync_engine, "checkout", is_wanted)
+
+
 def _sqlite_engine(url: str, *, begin: str, query_only: bool, pool_size: int) -> AsyncEngine:
     engine = create_async_engine(
         url,
+        module=Driver(),
         pool_size=pool_size,
         max_overflow=0,
+        # The one that was used last has its pages and statements at hand.
+        pool_use_lifo=True,
         pool_timeout=SQLITE_BUSY_TIMEOUT_MS / 1000,
         connect_args={"timeout": SQLITE_BUSY_TIMEOUT_MS / 1000},
     )
@@ -161,7 +221,8 @@ def _sqlite_engine(url: str, *, begin: str, query_only: bool, pool_size: int) ->
         cursor.close()
 
     def on_begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driven: Any = connection.connection.dbapi_connection
+        driven.begin(begin, only_reads=query_only)
 
     sa.event.listen(engine.sync_engine, "connect", on_connect)
     sa.event.listen(engine.sync_engine, "begin", on_begin)
