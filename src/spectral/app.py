@@ -50,7 +50,13 @@ from spectral.domains.changesets.controller import (
 from spectral.domains.changesets.looks import validation_handler
 from spectral.domains.changesets.validation import KIND as VALIDATION
 from spectral.domains.dashboard.controller import AccountUsageController, WorkspaceHealthController
+from spectral.domains.evaluations.arrival_scoring import InProcessScorer
+from spectral.domains.evaluations.arrivals import INTERVAL_S as ARRIVALS_INTERVAL_S
+from spectral.domains.evaluations.arrivals import KIND as ARRIVALS
+from spectral.domains.evaluations.arrivals import SCHEDULE as ARRIVALS_SCHEDULE
+from spectral.domains.evaluations.arrivals import ArrivalSchedule, arrival_handler
 from spectral.domains.evaluations.controller import ObjectiveController, RubricController
+from spectral.domains.evaluations.online_controller import OnlineEvaluationController, TraceScoreController
 from spectral.domains.keys.controller import ApiKeyController, ServiceAccountController
 from spectral.domains.keys.peppers import Peppers
 from spectral.domains.keys.uses import UseNotes
@@ -62,10 +68,33 @@ from spectral.domains.scans.run import KIND as SCAN
 from spectral.domains.scans.run import scan_handler
 from spectral.domains.traces.answers import OTLP_PREFIX, otlp_problem_renderer
 from spectral.domains.traces.controller import FeedbackController, TraceController
+from spectral.domains.traces.deletion import KIND as TRACE_DELETION
+from spectral.domains.traces.deletion import MAX_PER_WORKSPACE as TRACE_DELETIONS_PER_WORKSPACE
+from spectral.domains.traces.deletion import trace_deletion_handler
+from spectral.domains.traces.export_controller import TraceExportController
+from spectral.domains.traces.importing import TraceImport
 from spectral.domains.traces.ingestion import IngestionLimits, TraceIngestor
+from spectral.domains.traces.ingestion_policy import PolicyBook, shorter
+from spectral.domains.traces.insights_controller import TraceInsightsController
 from spectral.domains.traces.mapping import SpanMapper
+from spectral.domains.traces.merging import INTERVAL_S as MERGING_INTERVAL_S
+from spectral.domains.traces.merging import SCHEDULE as MERGING
+from spectral.domains.traces.merging import ChunkMerger
+from spectral.domains.traces.observing import INTERVAL_S as OBSERVING_INTERVAL_S
+from spectral.domains.traces.observing import SCHEDULE as OBSERVING
+from spectral.domains.traces.observing import AgentObserver
 from spectral.domains.traces.otlp_controller import OtlpController
 from spectral.domains.traces.partitions import PartitionWindow
+from spectral.domains.traces.plain import PlainTraces
+from spectral.domains.traces.plain_controller import create_trace, import_traces
+from spectral.domains.traces.retention import INTERVAL_S as TRACE_RETENTION_INTERVAL_S
+from spectral.domains.traces.retention import SCHEDULE as TRACE_RETENTION
+from spectral.domains.traces.retention import TraceRetention
+from spectral.domains.traces.settings_controller import (
+    TraceDeletionController,
+    TraceSettingsController,
+    delete_trace,
+)
 from spectral.domains.workspaces.controller import WorkspaceController
 from spectral.domains.workspaces.deletions import DELETING, DELETING_INTERVAL_S, go_on_deleting
 from spectral.domains.workspaces.erasure import KIND as ERASURE
@@ -89,6 +118,7 @@ from spectral.platform.audit.sealing import SEAL, SEAL_INTERVAL_S, Sealer
 from spectral.platform.db.migrations import head_revision
 from spectral.platform.db.session import Database
 from spectral.platform.db.unit_of_work import RequestTransaction, UnitOfWork
+from spectral.platform.dependencies import constant, resolve_in_turn
 from spectral.platform.docs.document import openapi_config
 from spectral.platform.docs.pages import docs_routes
 from spectral.platform.engine.engine import Engine
@@ -152,10 +182,19 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     CustomerController,
     SampleController,
     OtlpController,
+    TraceSettingsController,
+    TraceDeletionController,
     TraceController,
+    TraceInsightsController,
+    TraceExportController,
+    delete_trace,
+    create_trace,
+    import_traces,
     FeedbackController,
     RubricController,
     ObjectiveController,
+    OnlineEvaluationController,
+    TraceScoreController,
     ScanController,
     ChangesetController,
     ClusterController,
@@ -272,7 +311,9 @@ class People:
 class Work:
     """What is done outside requests: the engine with every kind of work and everything that is due at intervals."""
 
-    def __init__(self, settings: Settings, databases: Databases, people: People, counter: RateCounter) -> None:
+    def __init__(
+        self, settings: Settings, databases: Databases, people: People, counter: RateCounter, mapper: SpanMapper
+    ) -> None:
         application, identity = databases.application, databases.identity
         self.door = ModelDoor([LocalProvider()])
         self.outbound = outbound_client(settings)
@@ -285,15 +326,26 @@ class Work:
         self.engine.register(VALIDATION, validation_handler(self.door), max_per_workspace=jobs)
         self.engine.register(SCAN, scan_handler(self.door), max_per_workspace=jobs)
         self.engine.register(ERASURE, erasure_handler(identity), max_per_workspace=1)
+        self.engine.register(
+            TRACE_DELETION, trace_deletion_handler(), max_per_workspace=TRACE_DELETIONS_PER_WORKSPACE
+        )
         self.engine.register(DELIVER, deliverer.deliver, max_per_workspace=MAX_PER_WORKSPACE)
+        self.engine.register(ARRIVALS, arrival_handler(mapper, InProcessScorer()), max_per_workspace=1)
         people.schedule(self.engine)
         every = self.engine.every
         every(limits.CLEANUP, limits.CLEANUP_INTERVAL_S, counter.forget_ended)
         every(idempotency.CLEANUP, idempotency.CLEANUP_INTERVAL_S, partial(idempotency.forget_expired, application))
         every(DELETING, DELETING_INTERVAL_S, partial(go_on_deleting, application, identity, self.engine))
+        retention = TraceRetention(application, identity, self.engine, settings.trace_retention_days)
+        every(TRACE_RETENTION, TRACE_RETENTION_INTERVAL_S, retention.run)
+        self.observer = AgentObserver(application, identity)
+        every(OBSERVING, OBSERVING_INTERVAL_S, self.observer.reconcile)
+        every(ARRIVALS_SCHEDULE, ARRIVALS_INTERVAL_S, ArrivalSchedule(application, self.engine).run)
+        every(MERGING, MERGING_INTERVAL_S, ChunkMerger(application, identity, mapper).run)
         every(SEAL, SEAL_INTERVAL_S, Sealer(identity).run)
 
     async def close(self) -> None:
+        await self.observer.stop()
         await self.engine.stop()
         await self.outbound.aclose()
 
@@ -304,12 +356,24 @@ def create_app(settings: Settings) -> Litestar:
     counter = RateCounter(databases.identity)
     limiter = RateLimiter(counter)
     people = People(settings, databases.identity, counter)
-    work = Work(settings, databases, people, counter)
-    database_check = DatabaseCheck(databases.application, head_revision())
     span_mapper = SpanMapper()
-    partitions = PartitionWindow(settings.span_partition_days_behind, settings.span_partition_days_ahead)
+    work = Work(settings, databases, people, counter, span_mapper)
+    database_check = DatabaseCheck(databases.application, head_revision())
+    policy_book = PolicyBook(databases.ingestion, settings.trace_retention_days)
+    # A day that is not kept any more has no partition.
+    days_behind = shorter(settings.span_partition_days_behind, settings.trace_retention_days) or 0
+    partitions = PartitionWindow(days_behind, settings.span_partition_days_ahead)
     trace_ingestor = TraceIngestor(
-        databases.ingestion, span_mapper, IngestionLimits(settings.otlp_body_limit_bytes, partitions=partitions)
+        databases.ingestion,
+        span_mapper,
+        IngestionLimits(
+            body_bytes=settings.otlp_body_limit_bytes,
+            pending_bytes=settings.otlp_pending_bytes,
+            pending_requests=settings.otlp_pending_requests,
+            partitions=partitions,
+        ),
+        policies=policy_book,
+        listeners=(work.observer,),
     )
     values = people.values | {
         "settings": settings,
@@ -320,6 +384,10 @@ def create_app(settings: Settings) -> Litestar:
         "engine": work.engine,
         "span_mapper": span_mapper,
         "trace_ingestor": trace_ingestor,
+        "policy_book": policy_book,
+        "plain_traces": PlainTraces(trace_ingestor, policy_book),
+        "trace_import": TraceImport(trace_ingestor, settings.otlp_body_limit_bytes),
+        "agent_observer": work.observer,
         "door": work.door,
         "webhook_box": work.webhook_box,
     }
@@ -353,7 +421,7 @@ def create_app(settings: Settings) -> Litestar:
             "access": Provide(provide_access, sync_to_thread=False),
             "page": Provide(provide_page, sync_to_thread=False),
         }
-        | {name: _constant(value) for name, value in values.items()},
+        | {name: constant(value) for name, value in values.items()},
         before_request=require_readable,
         middleware=_middleware(settings, databases.application, people.authenticator, limiter, renderer),
         exception_handlers={Exception: renderer, HTTPException: renderer, SpectralError: renderer},
@@ -363,6 +431,7 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
         signature_types=[AsyncSession, WorkspaceAccess],
     )
+    resolve_in_turn(app)
     # Around the router, so that requests that meet no route have an id and a log line too.
     app.asgi_handler = RequestContext(
         BodyDeadline(app.asgi_handler, settings.request_body_timeout_s),
@@ -406,10 +475,3 @@ async def _start_when_current(engine: Engine, database: DatabaseCheck, signer: T
         await asyncio.sleep(SCHEMA_POLL_S)
     await signer.ready()
     await engine.start()
-
-
-def _constant(value: Any) -> Provide:
-    def provide() -> Any:
-        return value
-
-    return Provide(provide, use_cache=True, sync_to_thread=False)

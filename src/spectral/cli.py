@@ -1,6 +1,7 @@
 """The `spectral` command."""
 
 import asyncio
+import gc
 import json
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import click
+import uvloop
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
@@ -30,12 +32,13 @@ from spectral.domains.auth.letters import Letters
 from spectral.domains.auth.passwords import Passwords
 from spectral.domains.auth.service import AuthService
 from spectral.domains.auth.sessions import Device, Lifetimes, Sessions
+from spectral.domains.keys.environment import environment_block, environment_of
 from spectral.domains.keys.peppers import Peppers, count_older_hashes
 from spectral.domains.keys.service import ApiKeyService
 from spectral.domains.traces.partitions import make_partitions_of_days
 from spectral.domains.workspaces.service import WorkspaceService
 from spectral.platform.access.principal import WorkspaceAccess
-from spectral.platform.access.scopes import API_KEY_SCOPES
+from spectral.platform.access.scopes import API_KEY_SCOPES, Scope
 from spectral.platform.access.signing import TokenSigner
 from spectral.platform.backup.archive import BackupError
 from spectral.platform.backup.restore import restore
@@ -79,6 +82,8 @@ def main() -> None:
 def serve(host: str | None, port: int | None) -> None:
     """Serve the API; unless SPECTRAL_ENGINE_EXECUTES=false, also do the engine's work."""
     settings = settings_or_exit()
+    # What users are shown is where it listens.
+    settings = settings.model_copy(update={"host": host or settings.host, "port": port or settings.port})
     if settings.environment is Environment.DEVELOPMENT:
         click.echo(DEVELOPMENT_NOTICE.format(data_dir=settings.data_dir), err=True)
         if settings.uses_sqlite:
@@ -87,9 +92,14 @@ def serve(host: str | None, port: int | None) -> None:
     configure_logs(settings.log_format, settings.log_level)
 
     async def listen() -> None:
+        app = create_app(settings)
+        # All of this lives as long as the process. Looking through it for garbage, in the midst of serving, would keep
+        # everybody waiting for 0.2 s.
+        gc.collect()
+        gc.freeze()
         # One process, one loop, also the engine's; whoever needs more cores starts more processes.
         server = Server(
-            create_app(settings),
+            app,
             address=host or settings.host,
             port=port or settings.port,
             interface=Interfaces.ASGI,
@@ -332,7 +342,11 @@ def keys() -> None:
 def create_key(
     workspace_id: UUID, name: str, scopes: tuple[str, ...], expires_days: int | None, *, no_expiry: bool
 ) -> None:
-    """Create an API key in a workspace and print it, this once."""
+    """Create an API key in a workspace and print it, this once.
+
+    The key is all that goes to standard output; what a process needs in its environment to send traces with it goes to
+    standard error.
+    """
     if no_expiry and expires_days is not None:
         message = "--expires-days and --no-expiry exclude each other"
         raise click.UsageError(message)
@@ -345,6 +359,9 @@ def create_key(
             key, plaintext = await service.create_key(name, scopes or sorted(API_KEY_SCOPES), expires_at, None)
         click.echo(plaintext)
         click.echo(f"key {key.id}, expires {key.expires_at or 'never'}", err=True)
+        if Scope.WRITE_TRACES in key.scopes:
+            block = environment_block(environment_of(settings.address, plaintext))
+            click.echo(f"\nTo send traces, give your process this environment:\n\n{block}", err=True)
 
     run(create)
 
@@ -446,4 +463,4 @@ class opened:  # noqa: N801 - reads as the statement it is
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run to the end; errors that an operator can act on are one line and exit code 1."""
     with one_line_errors():
-        asyncio.run(work())
+        uvloop.run(work())

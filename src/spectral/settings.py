@@ -157,6 +157,9 @@ class Settings(BaseSettings):
 
     request_body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     otlp_body_limit_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    otlp_pending_requests: int = Field(default=512, ge=1, le=100_000)
+    otlp_pending_bytes: int = Field(default=128 * 1024 * 1024, ge=1024)
+    trace_retention_days: int | None = Field(default=None, ge=1, le=3_650)
     span_partition_days_behind: int = Field(default=30, ge=0, le=390)
     span_partition_days_ahead: int = Field(default=7, ge=1, le=31)
     idempotency_lease_s: int = Field(default=60, ge=1)

@@ -1,5 +1,7 @@
 """Is this process alive, and is it ready for traffic: `/api/v1/health`, `/api/health`."""
 
+import asyncio
+import time
 from typing import Annotated, Literal, Protocol
 
 import sqlalchemy as sa
@@ -10,6 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from spectral.platform.db.session import Database
 from spectral.platform.engine.engine import Engine
+
+REMEMBERED_S = 1.0
 
 Status = Literal["ok", "degraded", "unavailable"]
 Ready = Annotated[bool, QueryParameter(name="ready", description="answer 503 unless ready for traffic")]
@@ -72,17 +76,39 @@ class EngineCheck:
 
 
 class Health:
-    """Every check of this process, asked anew at each call."""
+    """Every check of this process.
+
+    That it is ready is believed for `REMEMBERED_S`; that it is not is asked about anew, so that whoever waits for it
+    knows at once. Callers who ask at the same time share one look.
+    """
 
     def __init__(self, version: str, checks: dict[str, HealthCheck]) -> None:
         self._version = version
         self._checks = checks
+        self._ready: HealthOut | None = None
+        self._believed_until = 0.0
+        self._looking: asyncio.Task[HealthOut] | None = None
 
     async def report(self) -> HealthOut:
-        checks = {name: await check.check() for name, check in self._checks.items()}
+        if self._ready is not None and time.monotonic() < self._believed_until:
+            return self._ready
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look(), name="health")
+        # Others may be waiting for it too: who goes away takes nobody's answer along.
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> HealthOut:
+        asked = time.monotonic()
+        try:
+            checks = {name: await check.check() for name, check in self._checks.items()}
+        finally:
+            self._looking = None
         statuses = {found.status for found in checks.values()}
         worst: Status = "unavailable" if "unavailable" in statuses else "degraded" if "degraded" in statuses else "ok"
-        return HealthOut(status=worst, version=self._version, checks=checks)
+        found = HealthOut(status=worst, version=self._version, checks=checks)
+        self._ready = None if worst == "unavailable" else found
+        self._believed_until = asked + REMEMBERED_S
+        return found
 
 
 class HealthController(Controller):

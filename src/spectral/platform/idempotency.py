@@ -70,16 +70,12 @@ class IdempotencyMiddleware:
         self.lifetime = timedelta(seconds=lifetime_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = _key_of(scope)
-        if key is None:
+        opt = scope["route_handler"].opt
+        if ("idempotent" not in opt and "secret_answer" not in opt) or (key := _key_of(scope)) is None:
             await self.app(scope, receive, send)
             return
-        opt = scope["route_handler"].opt
         if opt.get("secret_answer"):
             raise MalformedRequestError("This route answers with a secret and takes no Idempotency-Key")
-        if not opt.get("idempotent"):
-            await self.app(scope, receive, send)
-            return
         if not key or len(key) > MAXIMUM_KEY_CHARACTERS or not key.isprintable():
             raise MalformedRequestError(f"Idempotency-Key must be 1 to {MAXIMUM_KEY_CHARACTERS} printable characters")
         request: Request[Any, Any, Any] = Request(scope, receive=receive, send=send)

@@ -3,10 +3,13 @@
 import logging
 import re
 import sys
+from functools import lru_cache
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+from spectral.platform.shared.origin import ORIGIN
 
 SECRET_MEMBERS = re.compile(r"password|secret|token|authorization|api[_-]?key|cookie|plaintext", re.IGNORECASE)
 SECRET_VALUES = re.compile(
@@ -18,8 +21,19 @@ MASK = "[masked]"
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Members that are named like secrets, and text that looks like a key, a token or a database password."""
     for name, value in event.items():
-        named_like_one = name != "event" and SECRET_MEMBERS.search(name) is not None
-        event[name] = MASK if named_like_one else masked(value)
+        event[name] = MASK if name != "event" and _is_named_like_one(name) else masked(value)
+    return event
+
+
+@lru_cache(maxsize=1024)
+def _is_named_like_one(name: str) -> bool:
+    return SECRET_MEMBERS.search(name) is not None
+
+
+def with_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """The id of the request that the line was written in."""
+    if (origin := ORIGIN.get()) is not None:
+        event.setdefault("request_id", origin.request_id)
     return event
 
 
@@ -29,7 +43,7 @@ def masked(value: Any) -> Any:
         return SECRET_VALUES.sub(MASK, value)
     if isinstance(value, dict):
         return {
-            name: MASK if isinstance(name, str) and SECRET_MEMBERS.search(name) else masked(member)
+            name: MASK if isinstance(name, str) and _is_named_like_one(name) else masked(member)
             for name, member in value.items()
         }
     if isinstance(value, list | tuple):
@@ -41,12 +55,14 @@ def configure_logs(log_format: str, level: str) -> None:
     """One handler for our own and everybody else's records; `auto` means console on a terminal, JSON elsewhere."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        with_request_id,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     # Plain tracebacks: the richer ones print local variables, which hold what tenants sent.
+    # Whatever comes is masked once: JSON lines with their traceback, for the console what is not coloured yet.
+    masking: list[Any] = [mask_secrets] if console else []
     rendering: list[Any] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if console
@@ -57,7 +73,7 @@ def configure_logs(log_format: str, level: str) -> None:
             structlog.stdlib.filter_by_level,
             *shared,
             structlog.stdlib.PositionalArgumentsFormatter(),
-            mask_secrets,
+            *masking,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -67,7 +83,7 @@ def configure_logs(log_format: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, mask_secrets],
+            foreign_pre_chain=[*shared, *masking],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )

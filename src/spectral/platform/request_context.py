@@ -3,7 +3,8 @@
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -30,6 +31,8 @@ HEADERS: dict[bytes, bytes] = {
 }
 ALWAYS_ENCRYPTED = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 UNKNOWN_ADDRESS = "unknown"
+# An IPv6 address with a zone, brackets and a port.
+MAXIMUM_ADDRESS_CHARACTERS = 100
 FIRST_ERROR_STATUS = 400
 CACHED = frozenset({"GET", "HEAD"})
 # Credentials that are no good, rights that are missing, limits that are used up: what an operator wants to be told of.
@@ -51,36 +54,37 @@ class RequestContext:
     def __init__(self, app: ASGIApp, trusted_proxies: Sequence[Network] = (), *, is_encrypted: bool = False) -> None:
         self.app = app
         self.trusted_proxies = tuple(trusted_proxies)
-        self.headers = [*HEADERS.items(), *([ALWAYS_ENCRYPTED] if is_encrypted else [])]
+        self.headers = (*HEADERS.items(), *([ALWAYS_ENCRYPTED] if is_encrypted else []))
+        self.names = frozenset(name for name, _ in self.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
         request_id = _given_id(scope) or str(new_id())
+        address = forwarded_address(scope, self.trusted_proxies)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        state["client_address"] = forwarded_address(scope, self.trusted_proxies)
+        state["client_address"] = address
         started = time.perf_counter()
         status = 500
-        said_id = request_id.encode()
         http = scope
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *self._missing(http, message), (b"x-request-id", said_id)]
+                message["headers"] = self._complete(http, message, request_id)
             await send(message)
 
-        known = ORIGIN.set(Origin(request_id, state["client_address"]))
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self.app(scope, receive, send_with_headers)
-            finally:
-                ORIGIN.reset(known)
+        known = ORIGIN.set(Origin(request_id, address))
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            level = SUSPICIOUS.get(status, logging.INFO)
+            if log.isEnabledFor(level):
                 log.log(
-                    SUSPICIOUS.get(status, logging.INFO),
+                    level,
                     "request",
                     method=scope["method"],
                     # The path as it came may carry anything; its query is left out because filters quote content.
@@ -88,18 +92,31 @@ class RequestContext:
                     status=status,
                     duration_ms=round((time.perf_counter() - started) * 1000, 2),
                     actor=actor_of(scope),
-                    address=state["client_address"],
+                    address=address,
                     **({"problem": state["problem"]} if "problem" in state else {}),
                 )
+            ORIGIN.reset(known)
 
-    def _missing(self, scope: HTTPScope, start: HTTPResponseStartEvent) -> list[tuple[bytes, bytes]]:
-        """The headers that this answer owes and does not have."""
-        present = {name.lower(): value for name, value in start["headers"]}
-        owed = [*self.headers, *scope["state"].get("answer_headers", {}).items()]
-        if scope.get("user") is not None or start["status"] >= FIRST_ERROR_STATUS or scope["method"] not in CACHED:
+    def _complete(self, scope: HTTPScope, start: HTTPResponseStartEvent, request_id: str) -> list[tuple[bytes, bytes]]:
+        """The answer's headers with those that it owes and does not have."""
+        headers = list(start["headers"])
+        present = {name.lower() for name, _ in headers}
+        state = scope["state"]
+        # What most answers bring themselves is their content's type and length.
+        headers += self.headers if self.names.isdisjoint(present) else _lacking(self.headers, present)
+        if "answer_headers" in state:
+            headers += _lacking(state["answer_headers"].items(), present)
+        if b"cache-control" not in present and (
+            scope.get("user") is not None or start["status"] >= FIRST_ERROR_STATUS or scope["method"] not in CACHED
+        ):
             # With a validator a copy may be kept by its owner, and is asked about each time.
-            owed.append((b"cache-control", b"private, no-cache" if b"etag" in present else b"no-store"))
-        return [(name, value) for name, value in owed if name not in present]
+            headers.append((b"cache-control", b"private, no-cache" if b"etag" in present else b"no-store"))
+        headers.append((b"x-request-id", request_id.encode()))
+        return headers
+
+
+def _lacking(headers: Iterable[tuple[bytes, bytes]], present: set[bytes]) -> list[tuple[bytes, bytes]]:
+    return [header for header in headers if header[0] not in present]
 
 
 def actor_of(scope: Scope) -> str:
@@ -146,6 +163,12 @@ def forwarded_address(scope: Scope, trusted: Sequence[Network]) -> str:
 
 def _address(text: str) -> Address | None:
     """An address with or without a port; IPv4 written as IPv6 is IPv4."""
+    return _parsed_address(text) if len(text) <= MAXIMUM_ADDRESS_CHARACTERS else None
+
+
+# The same few peers and proxies over and over.
+@lru_cache(maxsize=1024)
+def _parsed_address(text: str) -> Address | None:
     host = text[1:].partition("]")[0] if text.startswith("[") else text
     if host.count(":") == 1:
         host = host.partition(":")[0]

@@ -3,10 +3,15 @@
 from uuid import uuid4
 
 import pytest
-from litestar.datastructures import Headers
 
 from spectral.platform.access import authentication
-from spectral.platform.access.authentication import Authenticator, Target, credential_of
+from spectral.platform.access.authentication import (
+    Authenticator,
+    IdentifyingHeaders,
+    Target,
+    credential_of,
+    identifying_headers,
+)
 from spectral.platform.access.principal import Principal, PrincipalKind, WorkspaceAccess
 from spectral.platform.access.scopes import ACCOUNT_SCOPES, API_KEY_SCOPES, WORKSPACE_SCOPES, Scope, WorkspaceRole
 from spectral.platform.shared.errors import (
@@ -160,5 +165,5 @@ def test_other_schemes_are_refused(value: str) -> None:
         credential_of(headers_of([("authorization", value), ("x-api-key", "one")]))
 
 
-def headers_of(pairs: list[tuple[str, str]]) -> Headers:
-    return Headers([(name.encode(), value.encode()) for name, value in pairs])
+def headers_of(pairs: list[tuple[str, str]]) -> IdentifyingHeaders:
+    return identifying_headers([(name.lower().encode(), value.encode()) for name, value in pairs])

@@ -492,12 +492,12 @@ def test_no_row_outlives_its_tenant_where_a_backup_would_not_see_it() -> None:
 
 
 def test_values_that_json_has_no_word_for_come_back() -> None:
-    table = sa.Table("t", sa.MetaData(), sa.Column("f", sa.Double), sa.Column("m", sa.DateTime(timezone=True)))
-    rows = Rows(table)
+    columns = (sa.Column("f", sa.Double), sa.Column("m", sa.DateTime(timezone=True)), sa.Column("d", sa.Date))
+    rows = Rows(sa.Table("t", sa.MetaData(), *columns))
     moment = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
-    values: Sequence[Any] = (math.inf, moment)
+    values: Sequence[Any] = (math.inf, moment, moment.date())
     assert rows.read(json.loads(json.dumps(rows.write(values)))) == list(values)
-    assert math.isnan(rows.read(json.loads(json.dumps(rows.write((math.nan, None)))))[0])
+    assert math.isnan(rows.read(json.loads(json.dumps(rows.write((math.nan, None, None)))))[0])
     with pytest.raises(ValueError, match="values"):
         rows.read([1.0])
     with pytest.raises(TypeError, match="backups do not know"):

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 SAME_FROM = 0.6
 """Cosine similarity of centroids from which two clusters are the same kind of failure."""
@@ -22,6 +21,9 @@ def match_centroids(
     """
     if not known or not found:
         return [None] * len(found)
+    # As scikit-learn in a scan's clustering: a server that answers requests starts without.
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
+
     similarity = np.array([[cosine(one, other) for other in known] for one in found])
     # A pair that is not the same must not push a pair that is out of the matching.
     rows, columns = linear_sum_assignment(np.where(similarity >= same_from, similarity, 0.0), maximize=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -197,6 +197,10 @@ def mcnemar_exact(wins: int, losses: int) -> float:
         raise ValueError("discordant pairs cannot be negative")
     if wins + losses == 0:
         return 1.0
+    # scipy.stats takes half a second and 45 MB to import and only a decision needs it: a server that answers requests
+    # starts without. What it says of the normal and the t distribution is `special`'s, to the bit.
+    from scipy import stats  # noqa: PLC0415
+
     return float(stats.binomtest(wins, wins + losses, 0.5).pvalue)
 
 
@@ -355,7 +359,7 @@ def _standard_error(units: _Units) -> float:
 def _cluster_t(units: _Units, confidence: float) -> tuple[float, float]:
     if units.size < 2:
         return -math.inf, math.inf  # one group says nothing about the next one
-    half = float(stats.t.ppf(0.5 + confidence / 2, units.size - 1)) * _standard_error(units)
+    half = _t_quantile(0.5 + confidence / 2, units.size - 1) * _standard_error(units)
     return units.mean - half, units.mean + half
 
 
@@ -369,11 +373,11 @@ def _bca(units: _Units, replicates: FloatArray, confidence: float) -> tuple[floa
     squares = float((spread**2).sum())
     acceleration = float((spread**3).sum()) / (6.0 * squares**1.5) if squares > 0 else 0.0
     # Resampled totals are narrower than the truth by sqrt((G-1)/G) and know no t tail: expanded as Hesterberg does.
-    tail = math.sqrt(units.size / (units.size - 1)) * float(stats.t.ppf((1 - confidence) / 2, units.size - 1))
+    tail = math.sqrt(units.size / (units.size - 1)) * _t_quantile((1 - confidence) / 2, units.size - 1)
 
     def adjusted(z: float) -> float:
         shifted = bias + z
-        return float(stats.norm.cdf(bias + shifted / (1 - acceleration * shifted)))
+        return float(special.ndtr(bias + shifted / (1 - acceleration * shifted)))
 
     return _outer_quantiles(replicates, adjusted(tail), adjusted(-tail))
 
@@ -413,7 +417,11 @@ def _chunks(rows: int, columns: int) -> list[int]:
 
 
 def _normal_quantile(probability: float) -> float:
-    return float(stats.norm.ppf(probability))
+    return float(special.ndtri(probability))
+
+
+def _t_quantile(probability: float, freedom: int) -> float:
+    return float(special.stdtrit(freedom, probability))
 
 
 def _check_design(alpha: float, power: float) -> None:

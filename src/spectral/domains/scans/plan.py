@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
-from scipy import stats
 
 from spectral.domains.changesets.ledger import MINIMUM_ITEMS, RECOMMENDED_ITEMS, LookPlan
 from spectral.domains.scans.comparison import SELECT_LEVEL
@@ -80,6 +79,9 @@ def exact_power(n: int, gain: float, alpha: float) -> float:
 
     The number of discordant pairs is binomial, and given it the number of wins is.
     """
+    # As scikit-learn in a scan's clustering: a server that answers requests starts without.
+    from scipy import stats  # noqa: PLC0415
+
     discordance = max(ASSUMED_DISCORDANCE, gain)
     discordant = np.arange(n + 1)
     # The fewest wins that are significant among this many discordant pairs; more than all of them if none are.

@@ -3,11 +3,11 @@
 import hashlib
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from litestar.datastructures import Headers
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from spectral.platform.access.principal import Principal
@@ -17,6 +17,15 @@ from spectral.platform.shared.origin import ORIGIN
 CACHE_LIFETIME_S = 1.0
 CACHE_ENTRIES = 4096
 MAXIMUM_CREDENTIAL_CHARACTERS = 8192
+AUTHORIZATION, API_KEY, WORKSPACE, ACCOUNT = b"authorization", b"x-api-key", b"x-workspace-id", b"x-account-id"
+IDENTIFYING = {
+    AUTHORIZATION: "Authorization",
+    API_KEY: "X-API-Key",
+    WORKSPACE: "X-Workspace-Id",
+    ACCOUNT: "X-Account-Id",
+}
+
+IdentifyingHeaders = dict[bytes, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +104,12 @@ class AuthenticationMiddleware:
         self.authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        handler = scope["route_handler"]
         scope["user"] = None
         scope["auth"] = None
-        if not handler.opt.get("public"):
-            headers = Headers.from_scope(scope)
+        if not scope["route_handler"].opt.get("public"):
+            headers = identifying_headers(scope["headers"])
             if credential := credential_of(headers):
-                target = target_of(headers, scope.get("path_params", {}).get("workspace_id"))
+                target = target_of(headers, scope["path_params"].get("workspace_id"))
                 scope["user"] = principal = await self.authenticator.principal(credential, target)
                 if (origin := ORIGIN.get()) is not None:
                     origin.credential_id = principal.credential_id
@@ -109,14 +117,23 @@ class AuthenticationMiddleware:
         await self.app(scope, receive, send)
 
 
-def credential_of(headers: Headers) -> str | None:
+def identifying_headers(headers: Iterable[tuple[bytes, bytes]]) -> IdentifyingHeaders:
+    """Those of a request's headers that say who asks and where to; a header that came twice is there twice."""
+    found: IdentifyingHeaders = {}
+    for name, value in headers:
+        if name in IDENTIFYING:
+            found.setdefault(name, []).append(value.decode("latin-1"))
+    return found
+
+
+def credential_of(headers: IdentifyingHeaders) -> str | None:
     """The credential of `Authorization: Bearer …` or of its alias `X-API-Key`; None when there is neither.
 
     Nothing else carries one: a query string ends up in logs. Raises MalformedRequestError for credentials that
     contradict each other, because what stands before this server might have looked at the other one.
     """
-    named = {_bearer(value) for value in headers.getall("authorization", [])}
-    named |= {value.strip() for value in headers.getall("x-api-key", [])}
+    named = {_bearer(value) for value in headers.get(AUTHORIZATION, ())}
+    named |= {value.strip() for value in headers.get(API_KEY, ())}
     if len(named) > 1:
         raise MalformedRequestError("Authorization and X-API-Key name different credentials; send one")
     return named.pop() if named else None
@@ -129,17 +146,17 @@ def _bearer(authorization: str) -> str:
     return value.strip()
 
 
-def target_of(headers: Headers, workspace_id: object) -> Target:
+def target_of(headers: IdentifyingHeaders, workspace_id: object) -> Target:
     """What the request wants to touch. Malformed ids in headers are a 400."""
     return Target(
-        workspace_id=workspace_id if isinstance(workspace_id, UUID) else _header_id(headers, "X-Workspace-Id"),
-        account_id=_header_id(headers, "X-Account-Id"),
+        workspace_id=workspace_id if isinstance(workspace_id, UUID) else _header_id(headers, WORKSPACE),
+        account_id=_header_id(headers, ACCOUNT),
     )
 
 
-def require_agreement(headers: Headers, target: Target, principal: Principal) -> None:
+def require_agreement(headers: IdentifyingHeaders, target: Target, principal: Principal) -> None:
     """Raises MalformedRequestError when `X-Workspace-Id` contradicts the URL, or `X-Account-Id` the workspace."""
-    named = _header_id(headers, "X-Workspace-Id")
+    named = _header_id(headers, WORKSPACE)
     if named is not None and named != target.workspace_id:
         raise MalformedRequestError("X-Workspace-Id names another workspace than the URL")
     entered = principal.workspace
@@ -147,11 +164,10 @@ def require_agreement(headers: Headers, target: Target, principal: Principal) ->
         raise MalformedRequestError("X-Account-Id names another account than the workspace's")
 
 
-def _header_id(headers: Headers, name: str) -> UUID | None:
-    value = headers.get(name.lower())
-    if value is None:
+def _header_id(headers: IdentifyingHeaders, name: bytes) -> UUID | None:
+    if name not in headers:
         return None
     try:
-        return UUID(value)
+        return UUID(headers[name][0])
     except ValueError as error:
-        raise MalformedRequestError(f"{name} is not a UUID") from error
+        raise MalformedRequestError(f"{IDENTIFYING[name]} is not a UUID") from error

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from litestar.datastructures import Headers
 
-from spectral.platform.access.authentication import Authenticator, credential_of, target_of
+from spectral.platform.access.authentication import Authenticator, credential_of, identifying_headers, target_of
 from spectral.platform.access.scopes import Scope
 from spectral.platform.shared.errors import NotAuthenticatedError, NotFoundError
 
@@ -21,8 +21,9 @@ class StreamRights:
 
     def __init__(self, authenticator: Authenticator, headers: Headers, workspace_id: UUID, scope: Scope) -> None:
         self._authenticator = authenticator
-        self._credential = credential_of(headers)
-        self._target = target_of(headers, workspace_id)
+        named = identifying_headers(headers.to_header_list())
+        self._credential = credential_of(named)
+        self._target = target_of(named, workspace_id)
         self._workspace_id = workspace_id
         self._scope = scope
         # The guard has just let the request in.

@@ -26,7 +26,8 @@ class PydanticModels(OpenAPISchemaPlugin):
         self.models: dict[str, type[BaseModel]] = {}
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
-        return field_definition.is_subclass_of(BaseModel)
+        # Of a union every member is asked about by itself.
+        return not field_definition.is_union and field_definition.is_subclass_of(BaseModel)
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Schema:
         del schema_creator
