@@ -23,9 +23,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each figure of the API is measured")
-    parser.add_argument(
-        "--spans", type=int, default=SPANS, help="stored before reading is measured"
-    )
+    parser.add_argument("--spans", type=int, default=SPANS, help="stored before reading is measured")
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
     parser.add_argument("--only", choices=["api", "ingest", "reads"], help="one part instead of all")
     options = parser.parse_args()

@@ -39,6 +39,7 @@ PRODUCTION = {
         ("SPECTRAL_MAIL_FROM", "nobody"),
         ("SPECTRAL_MAIL_FROM", "a@b.test\nBcc: c@d.test"),
         ("SPECTRAL_SIGN_IN_FAILURES_PER_ACCOUNT", "0"),
+        ("SPECTRAL_TRACE_RETENTION_DAYS", "0"),
     ],
 )
 def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str) -> None:

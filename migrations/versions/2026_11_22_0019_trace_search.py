@@ -3,7 +3,8 @@
 The words are those of name, input and output preview. Every row's words begin with its workspace's own, so that a
 search meets no other workspace's rows.
 
-SQLite: an FTS5 index beside `trace`, kept by triggers, which do nothing unless one of the three texts changes.
+SQLite: an FTS5 index beside `trace`. Whoever inserts traces inserts their words, many at once; triggers keep them where
+one of the three texts changes or the trace goes.
 PostgreSQL: a GIN index over an expression. Row-level security keeps it from being used: the operator of text search
 may not be asked before a row's policy was. So `spectral_search_traces` runs as the tables' owner and binds itself to
 the transaction's workspace; `roles.grant_roles` lets the owner read through it where it is another role than the
@@ -86,7 +87,6 @@ def upgrade() -> None:
     add = f"INSERT INTO trace_search (rowid, {columns}) VALUES ({new});"  # noqa: S608 - our own names
     remove = f"INSERT INTO trace_search (trace_search, rowid, {columns}) VALUES ('delete', {old});"  # noqa: S608
     changed = " OR ".join(f"old.{name} IS NOT new.{name}" for name in TEXTS)
-    op.execute(f"CREATE TRIGGER trace_search_insert AFTER INSERT ON trace BEGIN {add} END")
     op.execute(f"CREATE TRIGGER trace_search_delete AFTER DELETE ON trace BEGIN {remove} END")
     op.execute(
         f"CREATE TRIGGER trace_search_update AFTER UPDATE OF {', '.join(TEXTS)} ON trace "
@@ -101,7 +101,7 @@ def downgrade() -> None:
         op.execute("DROP INDEX ix_trace_search")
         op.execute("DROP FUNCTION spectral_trace_document(uuid, text, text, text)")
     else:
-        for event in ("insert", "delete", "update"):
+        for event in ("delete", "update"):
             op.execute(f"DROP TRIGGER trace_search_{event}")
         op.execute("DROP TABLE trace_search")
     op.drop_index(FAILED, "trace")

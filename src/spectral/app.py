@@ -76,6 +76,7 @@ from spectral.domains.traces.importing import TraceImport
 from spectral.domains.traces.ingestion import IngestionLimits, TraceIngestor
 from spectral.domains.traces.ingestion_policy import PolicyBook, shorter
 from spectral.domains.traces.insights_controller import TraceInsightsController
+from spectral.domains.traces.logs_controller import LogsController, MetricsController
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.merging import INTERVAL_S as MERGING_INTERVAL_S
 from spectral.domains.traces.merging import SCHEDULE as MERGING
@@ -182,6 +183,8 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     CustomerController,
     SampleController,
     OtlpController,
+    LogsController,
+    MetricsController,
     TraceSettingsController,
     TraceDeletionController,
     TraceController,
@@ -326,9 +329,7 @@ class Work:
         self.engine.register(VALIDATION, validation_handler(self.door), max_per_workspace=jobs)
         self.engine.register(SCAN, scan_handler(self.door), max_per_workspace=jobs)
         self.engine.register(ERASURE, erasure_handler(identity), max_per_workspace=1)
-        self.engine.register(
-            TRACE_DELETION, trace_deletion_handler(), max_per_workspace=TRACE_DELETIONS_PER_WORKSPACE
-        )
+        self.engine.register(TRACE_DELETION, trace_deletion_handler(), max_per_workspace=TRACE_DELETIONS_PER_WORKSPACE)
         self.engine.register(DELIVER, deliverer.deliver, max_per_workspace=MAX_PER_WORKSPACE)
         self.engine.register(ARRIVALS, arrival_handler(mapper, InProcessScorer()), max_per_workspace=1)
         people.schedule(self.engine)

@@ -301,7 +301,8 @@ async def test_a_trace_shows_what_was_understood(client: httpx.AsyncClient, tena
     span = (await client.get(f"{path}/{b'llmcall_'.hex()}", headers=tenant.client_headers)).json()
     assert (span["status"], span["cost_usd"], span["duration_ms"]) == ("error", "0.0042", 800.0)
     assert span["body"]["attributes"]["custom"] == "kept"
-    assert span["body"]["output"] == [{"role": "assistant", "parts": [{"type": "text", "content": "at home"}]}]
+    assert span["body"]["output"] == [{"role": "assistant", "content": "at home"}]
+    assert (span["body"]["tool_calls"], span["body"]["cost_source"]) == ([], "reported")
     included = (await client.get(path, params={"include": "body"}, headers=tenant.client_headers)).json()["results"]
     assert included[1]["body"] == span["body"]
 

@@ -3,13 +3,17 @@
 All in the content type of the request. Source: OpenTelemetry protocol specification, "OTLP/HTTP Response".
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from google.rpc import code_pb2  # type: ignore[import-untyped]
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from litestar import Request, Response
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from spectral.domains.traces.otlp import JSON, PROTOBUF, Rejections, otlp_content_type
@@ -33,21 +37,29 @@ _CODES = {
 }
 
 
-def export_answer(rejections: Rejections, content_type: str) -> bytes:
-    """The body of a 200: empty where everything was taken, else how many spans were rejected and why."""
-    count = rejections.count
-    if content_type == JSON:
-        if not count:
-            return b"{}"
-        # The JSON mapping of protobuf writes 64-bit integers as strings.
-        return msgspec.json.encode(
-            {"partialSuccess": {"rejectedSpans": str(count), "errorMessage": rejections.message}}
-        )
-    answer = ExportTraceServiceResponse()
-    if count:
-        answer.partial_success.rejected_spans = count
+class ExportAnswer(NamedTuple):
+    """The message that answers an export, and its field for how much was rejected."""
+
+    message: type[Message]
+    rejected: str
+
+
+TRACES = ExportAnswer(ExportTraceServiceResponse, "rejected_spans")
+LOGS = ExportAnswer(ExportLogsServiceResponse, "rejected_log_records")
+METRICS = ExportAnswer(ExportMetricsServiceResponse, "rejected_data_points")
+
+
+def export_answer(rejections: Rejections, content_type: str, form: ExportAnswer = TRACES) -> bytes:
+    """The body of a 200: empty where everything was taken, else how much was rejected and why."""
+    answer: Any = form.message()
+    if rejections.count:
+        setattr(answer.partial_success, form.rejected, rejections.count)
         answer.partial_success.error_message = rejections.message
-    return answer.SerializeToString()
+    encoded: bytes = answer.SerializeToString()
+    if content_type == JSON:
+        # Of 64-bit integers the JSON mapping of protobuf makes strings.
+        return msgspec.json.encode(MessageToDict(answer)) if encoded else b"{}"
+    return encoded
 
 
 def otlp_problem_renderer(request: Request[Any, Any, Any], error: SpectralError) -> Response[bytes]:

@@ -2,14 +2,27 @@
 
 from dataclasses import dataclass, field
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from spectral.domains.traces.chunks import Chunk, ChunkBuilder, ResourceFrame, ScopeFrame
+from spectral.domains.traces.content_counts import MODEL_CALL, ContentCounts, count_content, count_events
 from spectral.domains.traces.inflation import inflate
 from spectral.domains.traces.ingestion_policy import IngestionPolicy
+from spectral.domains.traces.log_batch import PreparedEvents, prepare_events
 from spectral.domains.traces.mapping import SpanMapper
-from spectral.domains.traces.otlp import PROTOBUF, Rejections, bound_request, decode_protobuf, valid_spans
+from spectral.domains.traces.otlp import (
+    LOG_RECORDS,
+    PROTOBUF,
+    Rejections,
+    bound_request,
+    decode_protobuf,
+    decode_signal,
+    valid_spans,
+)
 from spectral.domains.traces.otlp_json import decode_json
+from spectral.domains.traces.otlp_logs_json import decode_logs_json
+from spectral.domains.traces.otlp_metrics import reject_metrics
 from spectral.domains.traces.rollup import TraceRollup, Usage, count_usage
 from spectral.domains.traces.vocabulary import MappedSpan, SpanRow
 from spectral.platform.shared.clock import utc_now
@@ -35,17 +48,26 @@ class PreparedTrace:
 class PreparedBatch:
     """One request, ready to be stored. `usage` counts exactly the spans in `traces`.
 
+    A request brings spans, or log events that belong to spans. `content`: whose spans come without content.
+
     `accepted` counts the valid spans that were sent, copies included; `received_bytes` is the body as it came;
     `weight` about what the request takes in memory until it is stored; `watched`: its traces are noted for evaluation.
     """
 
     traces: dict[bytes, PreparedTrace] = field(default_factory=dict)
+    events: PreparedEvents = field(default_factory=PreparedEvents)
+    content: ContentCounts = field(default_factory=dict)
     usage: Usage = field(default_factory=dict)
     rejections: Rejections = field(default_factory=Rejections)
     accepted: int = 0
     received_bytes: int = 0
     weight: int = 0
     watched: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """There is nothing to store and nothing to count."""
+        return not (self.accepted or self.events.accepted or self.rejections.count)
 
     @property
     def agents(self) -> frozenset[str]:
@@ -83,6 +105,33 @@ def take_batch(
     return batch
 
 
+def read_events(
+    body: bytes, content_type: str, encoding: str | None, limit: int, policy: IngestionPolicy
+) -> PreparedBatch:
+    """As `read_batch`, for log records: those that are content events of spans are kept."""
+    inflated = inflate(body, encoding, limit)
+    rejections = Rejections()
+    if content_type == PROTOBUF:
+        request: ExportLogsServiceRequest = decode_signal(inflated, rejections, LOG_RECORDS)
+    else:
+        request = decode_logs_json(inflated, rejections)
+    if policy.masker is not None:
+        policy.masker.apply_logs(request)
+    batch = PreparedBatch(events=prepare_events(request, rejections, _earliest(policy)), rejections=rejections)
+    count_events(batch.content, batch.events.spans_by_scope)
+    batch.received_bytes = len(body)
+    batch.weight = len(inflated) + batch.events.accepted * SPAN_WEIGHT
+    return batch
+
+
+def read_metrics(
+    body: bytes, content_type: str, encoding: str | None, limit: int, policy: IngestionPolicy
+) -> PreparedBatch:
+    """As `read_batch`, for metrics: a batch of rejections."""
+    del policy
+    return PreparedBatch(rejections=reject_metrics(inflate(body, encoding, limit), content_type))
+
+
 def prepare(
     request: ExportTraceServiceRequest,
     rejections: Rejections,
@@ -94,6 +143,7 @@ def prepare(
         policy.masker.apply(request)
     earliest = _earliest(policy)
     traces: dict[bytes, tuple[dict[bytes, MappedSpan], ChunkBuilder]] = {}
+    content: ContentCounts = {}
     accepted = 0
     for resource_spans in request.resource_spans:
         resource = resource_spans.resource if resource_spans.HasField("resource") else None
@@ -102,6 +152,7 @@ def prepare(
             scope = scope_spans.scope if scope_spans.HasField("scope") else None
             scope_frame = ScopeFrame(scope, scope_spans.schema_url)
             source = mapper.source(resource, scope)
+            scope_name = "" if scope is None else scope.name
             for span in valid_spans(scope_spans, rejections):
                 started_at = span.start_time_unix_nano
                 if started_at < earliest:
@@ -111,6 +162,8 @@ def prepare(
                 raw = span.SerializeToString()
                 mapped = mapper.map(span, raw, source)
                 row = mapped.row
+                if row.kind == MODEL_CALL:
+                    count_content(content, scope_name, mapped)
                 trace_id, span_id = row.trace_id, row.span_id
                 found = traces.get(trace_id)
                 if found is None:
@@ -121,7 +174,11 @@ def prepare(
                 if current is None or current.row.rank < row.rank:
                     spans[span_id] = mapped
     batch = PreparedBatch(
-        rejections=rejections, accepted=accepted, weight=accepted * SPAN_WEIGHT, watched=policy.watches
+        content=content,
+        rejections=rejections,
+        accepted=accepted,
+        weight=accepted * SPAN_WEIGHT,
+        watched=policy.watches,
     )
     usage = batch.usage
     for trace_id, (spans, builder) in traces.items():

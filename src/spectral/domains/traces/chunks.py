@@ -5,20 +5,25 @@ store may hold the same span in several chunks (a resend may be batched differen
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from hashlib import blake2b
 from typing import NamedTuple
 
 import zstandard
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
+from spectral.domains.traces.log_events import LogEvents, collect_events, joined
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.vocabulary import MappedSpan
 
 CODEC_ZSTD_OTLP = 1
 """zstd of an OTLP `TracesData` message."""
+
+CODEC_ZSTD_LOGS = 2
+"""zstd of an OTLP `LogsData` message: log events that belong to spans of the trace."""
 
 _LEVEL = 1
 _SPAN_TAG = 2 << 3 | 2
@@ -131,7 +136,7 @@ class ScopeFrame:
 
 def chunk_message(payload: bytes, codec: int) -> bytes:
     """The uncompressed message of a chunk. Raises ValueError for an unknown codec or a damaged chunk."""
-    if codec != CODEC_ZSTD_OTLP:
+    if codec not in {CODEC_ZSTD_OTLP, CODEC_ZSTD_LOGS}:
         raise ValueError(f"unknown chunk codec {codec}")
     try:
         return _decompressor().decompress(payload, max_output_size=_MAXIMUM_CHUNK_BYTES)
@@ -141,6 +146,8 @@ def chunk_message(payload: bytes, codec: int) -> bytes:
 
 def raw_spans(payload: bytes, codec: int) -> list[RawSpan]:
     """The spans of a chunk, copies included. Raises ValueError for an unknown codec or a damaged chunk."""
+    if codec == CODEC_ZSTD_LOGS:
+        raise ValueError("a chunk of log events has no spans")
     message = chunk_message(payload, codec)
     return [
         RawSpan(
@@ -156,16 +163,49 @@ def raw_spans(payload: bytes, codec: int) -> list[RawSpan]:
     ]
 
 
-def winners(chunks: Iterable[tuple[bytes, int]], mapper: SpanMapper) -> dict[bytes, tuple[MappedSpan, RawSpan]]:
-    """The spans of one trace by span id, from its chunks (payload, codec), one of each set of copies."""
-    found: dict[bytes, tuple[MappedSpan, RawSpan]] = {}
+def log_events(chunks: Iterable[tuple[bytes, int]]) -> LogEvents:
+    """The log events in these chunks (payload, codec); chunks of spans are passed over."""
+    events: LogEvents = {}
     for payload, codec in chunks:
+        if codec == CODEC_ZSTD_LOGS:
+            collect_events(LogsData.FromString(chunk_message(payload, codec)), events)
+    return events
+
+
+def winners(
+    chunks: Iterable[tuple[bytes, int]], mapper: SpanMapper, only: Container[bytes] | None = None
+) -> dict[bytes, tuple[MappedSpan, RawSpan]]:
+    """The spans of one trace by span id, from its chunks (payload, codec), one of each set of copies.
+
+    Log events are joined to their spans: they are events of the span, and say what its input and output are. What else
+    is known of a span is not theirs to change.  only: the ids of the spans that are wanted; None wants all.
+    """
+    found: dict[bytes, tuple[MappedSpan, RawSpan]] = {}
+    of_logs = []
+    for payload, codec in chunks:
+        if codec == CODEC_ZSTD_LOGS:
+            of_logs.append((payload, codec))
+            continue
         for raw in raw_spans(payload, codec):
+            if only is not None and raw.span.span_id not in only:
+                continue
             mapped = mapper.map(raw.span, raw.span.SerializeToString(), mapper.source(raw.resource, raw.scope))
             current = found.get(mapped.row.span_id)
             if current is None or current[0].row.rank < mapped.row.rank:
                 found[mapped.row.span_id] = (mapped, raw)
+    if of_logs:
+        events = log_events(of_logs)
+        for span_id in events.keys() & found.keys():
+            found[span_id] = _joined(*found[span_id], events[span_id], mapper)
     return found
+
+
+def _joined(
+    mapped: MappedSpan, raw: RawSpan, events: Mapping[bytes, Span.Event], mapper: SpanMapper
+) -> tuple[MappedSpan, RawSpan]:
+    span = joined(raw.span, events)
+    said = mapper.map(span, b"", mapper.source(raw.resource, raw.scope))
+    return mapped._replace(input=said.input, output=said.output), raw._replace(span=span)
 
 
 def _field(number: int, payload: bytes) -> bytes:

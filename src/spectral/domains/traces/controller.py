@@ -1,6 +1,6 @@
 """HTTP of traces: `/api/v1/workspaces/{workspace_id}/traces`, for everybody but exporters."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, post
@@ -9,36 +9,34 @@ from litestar.params import QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.traces.bodies import SpanBody
+from spectral.domains.traces.deep_search import DeepSearch
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.models import SpanRecord, Trace
-from spectral.domains.traces.moments import parse_query_ns
-from spectral.domains.traces.repository import TraceFilter
 from spectral.domains.traces.schemas import (
     FeedbackIn,
     FeedbackOut,
+    FoundTraceOut,
+    SearchedOut,
     SpanBodyOut,
     SpanList,
     SpanOut,
     TraceList,
     TraceOut,
 )
-from spectral.domains.traces.service import (
-    NEWEST_FIRST,
-    FeedbackDraft,
-    Listing,
-    TraceService,
-)
-from spectral.domains.traces.vocabulary import SpanStatus
+from spectral.domains.traces.service import FeedbackDraft, Listing, TraceService
+from spectral.domains.traces.trace_filter import NEWEST_FIRST, TraceFilter
+from spectral.domains.traces.trace_query import FILTER_DESCRIPTION, provide_trace_filter
+from spectral.domains.traces.trace_tree import TraceTree
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope
+from spectral.platform.db.session import Database
 from spectral.platform.shared.cursors import CursorPagination, refuse_offset
 from spectral.platform.shared.pagination import Collection, Page
 
 PATH = "/api/v1/workspaces/{workspace_id:uuid}/traces"
 NANOSECONDS_A_MILLISECOND = 1_000_000
 
-Text = Annotated[str | None, QueryParameter(max_length=512)]
 CursorText = Annotated[
     str | None, QueryParameter(max_length=512, description="`next_cursor` of the page before; not with offset")
 ]
@@ -48,11 +46,21 @@ def provide_trace_service(session: AsyncSession, access: WorkspaceAccess, span_m
     return TraceService(session, access, span_mapper)
 
 
+def provide_deep_search(database: Database, access: WorkspaceAccess, span_mapper: SpanMapper) -> DeepSearch:
+    return DeepSearch(database, access, span_mapper)
+
+
+def _members(trace: Trace) -> dict[str, Any]:
+    members = {name: getattr(trace, name) for name in _SHOWN_OF_TRACE}
+    return members | {"cost_usd": trace.cost_nano_usd, "duration_ms": trace.duration_ns / NANOSECONDS_A_MILLISECOND}
+
+
 def trace_out(trace: Trace) -> TraceOut:
-    members = {name: getattr(trace, name) for name in TraceOut.model_fields if name in _TRACE_COLUMNS}
-    return TraceOut.model_validate(
-        members | {"cost_usd": trace.cost_nano_usd, "duration_ms": trace.duration_ns / NANOSECONDS_A_MILLISECOND}
-    )
+    return TraceOut.model_validate(_members(trace))
+
+
+def found_out(trace: Trace, matched: list[bytes] | None = None) -> FoundTraceOut:
+    return FoundTraceOut.model_validate(_members(trace) | {"matched_span_ids": matched})
 
 
 def span_out(span: SpanRecord, body: SpanBody | None = None) -> SpanOut:
@@ -67,7 +75,7 @@ def span_out(span: SpanRecord, body: SpanBody | None = None) -> SpanOut:
     )
 
 
-_TRACE_COLUMNS = frozenset(Trace.__table__.columns.keys())
+_SHOWN_OF_TRACE = tuple(name for name in TraceOut.model_fields if name in Trace.__table__.columns)
 _SPAN_COLUMNS = frozenset(SpanRecord.__table__.columns.keys())
 
 
@@ -81,41 +89,6 @@ def pagination_of(listing: Listing, page: Page) -> CursorPagination:
     )
 
 
-def provide_trace_filter(
-    start_from: Annotated[
-        str | None, QueryParameter(name="from", max_length=64, description="RFC 3339; started then or later")
-    ] = None,
-    start_to: Annotated[
-        str | None, QueryParameter(name="to", max_length=64, description="RFC 3339; started before")
-    ] = None,
-    status: Literal["unset", "ok", "error"] | None = None,
-    has_error: Annotated[bool | None, QueryParameter(description="whether any span failed")] = None,
-    agent_id: Text = None,
-    agent_version: Text = None,
-    session_id: Text = None,
-    user_id: Text = None,
-    mode: Text = None,
-    service: Text = None,
-    name: Annotated[str | None, QueryParameter(max_length=512, description="part of the name, in any case")] = None,
-    min_duration_ms: Annotated[float | None, QueryParameter(ge=0, le=1e12)] = None,
-) -> TraceFilter:
-    """The traces that a query asks for. Raises ValidationFailedError (422)."""
-    return TraceFilter(
-        start_from=parse_query_ns("from", start_from),
-        start_to=parse_query_ns("to", start_to),
-        status=None if status is None else SpanStatus.NAMES.index(status),
-        has_error=has_error,
-        agent_id=agent_id,
-        agent_version=agent_version,
-        session_id=session_id,
-        user_id=user_id,
-        mode=mode,
-        service=service,
-        name_contains=name,
-        minimum_duration_ns=None if min_duration_ms is None else round(min_duration_ms * NANOSECONDS_A_MILLISECOND),
-    )
-
-
 class TraceController(Controller):
     """The traces of a workspace. Trace and span ids are lower-case hexadecimal."""
 
@@ -123,23 +96,48 @@ class TraceController(Controller):
     tags = ("Traces",)
     dependencies = {  # noqa: RUF012
         "trace_service": Provide(provide_trace_service, sync_to_thread=False),
+        "deep_search": Provide(provide_deep_search, sync_to_thread=False),
         "wanted": Provide(provide_trace_filter, sync_to_thread=False),
     }
 
-    @get(operation_id="listTraces", summary="List traces", guards=[requires(Scope.READ_WORKSPACE)])
+    @get(
+        operation_id="listTraces",
+        summary="List, filter and search traces",
+        description=FILTER_DESCRIPTION,
+        guards=[requires(Scope.READ_WORKSPACE)],
+    )
     async def list_traces(
         self,
         trace_service: TraceService,
         wanted: TraceFilter,
         page: Page,
-        sort: Annotated[str, QueryParameter(max_length=32, description="see the 422 for what is possible")] = (
-            NEWEST_FIRST
-        ),
+        deep_search: DeepSearch,
+        sort: Annotated[
+            str,
+            QueryParameter(
+                max_length=300,
+                description="started_at, duration_ms, cost_usd, tokens, error_count, span_count or score:<name>; "
+                "with - for descending",
+            ),
+        ] = NEWEST_FIRST,
         cursor: CursorText = None,
     ) -> TraceList:
         refuse_offset(cursor, page.offset)
+        if wanted.is_deep:
+            found = await deep_search.page(wanted, sort, page, cursor)
+            return TraceList(
+                results=[found_out(trace, matched) for trace, matched in found.rows],
+                pagination=CursorPagination(
+                    total=len(found.rows),
+                    total_is_estimate=True,
+                    limit=page.limit,
+                    offset=page.offset,
+                    next_cursor=found.next_cursor,
+                ),
+                search=SearchedOut.model_validate(found),
+            )
         listing = await trace_service.list_traces(wanted, sort, page, cursor)
-        return TraceList(results=[trace_out(trace) for trace in listing.rows], pagination=pagination_of(listing, page))
+        return TraceList(results=[found_out(trace) for trace in listing.rows], pagination=pagination_of(listing, page))
 
     @get("/{trace_id:str}", operation_id="readTrace", summary="Read a trace", guards=[requires(Scope.READ_WORKSPACE)])
     async def read_trace(self, trace_service: TraceService, trace_id: str) -> TraceOut:
@@ -168,6 +166,15 @@ class TraceController(Controller):
             results=[span_out(span, bodies.get(span.span_id)) for span in listing.rows],
             pagination=pagination_of(listing, page),
         )
+
+    @get(
+        "/{trace_id:str}/tree",
+        operation_id="readTraceTree",
+        summary="Read all spans of a trace as a tree, without their bodies",
+        guards=[requires(Scope.READ_WORKSPACE)],
+    )
+    async def read_tree(self, trace_service: TraceService, trace_id: str) -> TraceTree:
+        return await trace_service.read_tree(trace_id)
 
     @get(
         "/{trace_id:str}/spans/{span_id:str}",

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar, Protocol
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from spectral.domains.traces.batch import PreparedBatch, read_batch, take_batch
+from spectral.domains.traces.batch import PreparedBatch, read_batch, read_events, read_metrics, take_batch
 from spectral.domains.traces.ingestion_policy import IngestionPolicy, PolicyBook
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.otlp import Rejections, content_type_of
@@ -57,6 +58,16 @@ class IngestionLimits:
     pending_bytes: int = 128 * 1024 * 1024
     pending_requests: int = 512
     partitions: PartitionWindow = field(default_factory=PartitionWindow)
+
+
+class Reader(Protocol):
+    """Makes a request body ready to be stored, off the event loop."""
+
+    def __call__(
+        self, body: bytes, content_type: str, encoding: str | None, limit: int, /, *, policy: IngestionPolicy
+    ) -> PreparedBatch:
+        """As `batch.read_batch`."""
+        ...
 
 
 class StoredListener(Protocol):
@@ -154,17 +165,41 @@ class TraceIngestor:
         stream: the body as it came.  content_type, encoding: the headers.  Raises UnsupportedMediaTypeError (415),
         MalformedOtlpError (400), PayloadTooLargeError (413), IngestionOverloadedError and UnavailableError (503).
         """
+        return await self._receive(access, stream, content_type, encoding, partial(read_batch, mapper=self._mapper))
+
+    async def receive_logs(
+        self, access: WorkspaceAccess, stream: AsyncIterator[bytes], content_type: str | None, encoding: str | None
+    ) -> Rejections:
+        """As `receive`, for log records: content events of spans are kept, all others are rejected."""
+        return await self._receive(access, stream, content_type, encoding, read_events)
+
+    async def refuse_metrics(
+        self, access: WorkspaceAccess, stream: AsyncIterator[bytes], content_type: str | None, encoding: str | None
+    ) -> Rejections:
+        """As `receive`, for metrics: every data point is rejected, and nothing stored."""
+        return await self._receive(access, stream, content_type, encoding, read_metrics, keeps=False)
+
+    async def _receive(
+        self,
+        access: WorkspaceAccess,
+        stream: AsyncIterator[bytes],
+        content_type: str | None,
+        encoding: str | None,
+        read: Reader,
+        *,
+        keeps: bool = True,
+    ) -> Rejections:
         access.require(Scope.WRITE_TRACES)
         kind = content_type_of(content_type)
         with self._admitted() as admission:
             try:
                 body = await self._read_body(stream, admission)
                 policy = await self._policies.policy(access)
-                batch = await self._read_batch(body, kind, encoding, policy)
+                batch = await self._read_batch(body, kind, encoding, policy, read)
             except SpectralError as refusal:
                 await self._count_refusal(access, refusal)
                 raise
-            return await self._keep(access, batch, admission)
+            return await self._keep(access, batch, admission) if keeps else batch.rejections
 
     async def take(
         self, access: WorkspaceAccess, request: ExportTraceServiceRequest, received_bytes: int
@@ -183,7 +218,7 @@ class TraceIngestor:
 
     async def _keep(self, access: WorkspaceAccess, batch: PreparedBatch, admission: _Admission) -> Rejections:
         self._grow(admission, batch.weight)
-        if batch.accepted or batch.rejections.count:
+        if not batch.is_empty:
             await self._commit_with_others(access, batch)
         return batch.rejections
 
@@ -198,14 +233,14 @@ class TraceIngestor:
         return b"".join(parts)
 
     async def _read_batch(
-        self, body: bytes, content_type: str, encoding: str | None, policy: IngestionPolicy
+        self, body: bytes, content_type: str, encoding: str | None, policy: IngestionPolicy, read: Reader
     ) -> PreparedBatch:
         limit = self._limits.body_bytes
         if len(body) <= INLINE_BYTES <= limit and policy.masker is None:
             # Larger than it looked: that is found out before anything of it is decoded.
             with suppress(PayloadTooLargeError):
-                return read_batch(body, content_type, encoding, INLINE_BYTES, self._mapper, policy)
-        return await self._in_thread(lambda: read_batch(body, content_type, encoding, limit, self._mapper, policy))
+                return read(body, content_type, encoding, INLINE_BYTES, policy=policy)
+        return await self._in_thread(lambda: read(body, content_type, encoding, limit, policy=policy))
 
     async def _in_thread(self, work: Callable[[], PreparedBatch]) -> PreparedBatch:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)

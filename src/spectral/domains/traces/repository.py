@@ -1,6 +1,6 @@
 """Queries over the traces of one workspace."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, cast
@@ -9,7 +9,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral.domains.traces.filter_compiler import IS_SHOWN
 from spectral.domains.traces.models import SpanChunk, SpanRecord, Trace, TraceFeedback, TraceIngestion
+from spectral.domains.traces.trace_search import Listed
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.repository import WorkspaceRepository
 from spectral.platform.shared.cursors import COUNTED, Cursor
@@ -18,65 +20,8 @@ from spectral.platform.shared.pagination import Page
 
 NANOSECONDS = 1_000_000_000
 
-SORTS: dict[str, sa.ColumnElement[int]] = {
-    "started_at": cast("sa.ColumnElement[int]", Trace.started_at),
-    "duration_ms": cast("sa.ColumnElement[int]", Trace.duration_ns),
-    "cost_usd": sa.func.coalesce(Trace.cost_nano_usd, sa.literal(-1, sa.BigInteger)),
-    "tokens": Trace.input_tokens + Trace.output_tokens,
-    "error_count": cast("sa.ColumnElement[int]", Trace.error_count),
-    "span_count": cast("sa.ColumnElement[int]", Trace.span_count),
-}
-"""What traces can be sorted by; a leading `-` turns it round. Traces without a known cost sort below free ones."""
-
-
-_EQUAL = ("status", "agent_id", "agent_version", "session_id", "user_id", "mode", "service")
-
-
-@dataclass(frozen=True, slots=True)
-class TraceFilter:
-    """Which traces are asked for; None does not narrow. Times and durations in nanoseconds; `start_to` is exclusive."""
-
-    start_from: int | None = None
-    start_to: int | None = None
-    status: int | None = None
-    has_error: bool | None = None
-    agent_id: str | None = None
-    agent_version: str | None = None
-    session_id: str | None = None
-    user_id: str | None = None
-    mode: str | None = None
-    service: str | None = None
-    name_contains: str | None = None
-    minimum_duration_ns: int | None = None
-
-    def conditions(self) -> list[sa.ColumnElement[bool]]:
-        """The WHERE clause."""
-        conditions: list[sa.ColumnElement[bool]] = [
-            cast("sa.ColumnElement[bool]", getattr(Trace, name) == getattr(self, name))
-            for name in _EQUAL
-            if getattr(self, name) is not None
-        ]
-        if self.start_from is not None:
-            conditions.append(Trace.started_at >= self.start_from)
-        if self.start_to is not None:
-            conditions.append(Trace.started_at < self.start_to)
-        if self.has_error is not None:
-            conditions.append(Trace.error_count > 0 if self.has_error else Trace.error_count == 0)
-        if self.name_contains is not None:
-            conditions.append(Trace.name.icontains(self.name_contains, autoescape=True))
-        if self.minimum_duration_ns is not None:
-            conditions.append(Trace.duration_ns >= self.minimum_duration_ns)
-        return conditions
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A page of rows, how many there are (counted up to 10,000), and whether there are more after them."""
-
-    rows: Sequence[Any]
-    total: int
-    is_estimate: bool
-    has_more: bool
+SCORE_SEPARATOR = "/"
+"""In the names of scores that evaluations write; the name of a person's feedback cannot hold it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,25 +46,41 @@ class TraceRepository:
         return cast("sa.ColumnElement[bool]", model.workspace_id == self.access.workspace_id)
 
     async def find_trace(self, trace_id: bytes) -> Trace | None:
-        statement = sa.select(Trace).where(self._mine(Trace), Trace.trace_id == trace_id)
+        """None also for a trace of which only log events have come."""
+        statement = sa.select(Trace).where(self._mine(Trace), Trace.trace_id == trace_id, IS_SHOWN)
         return (await self.session.scalars(statement)).one_or_none()
 
-    async def list_traces(self, wanted: TraceFilter, sort: str, page: Page, cursor: Cursor | None) -> Listed:
-        """Traces in the order of `sort` (a key of SORTS, `-` for descending); ties by id."""
-        statement = sa.select(Trace).where(self._mine(Trace), *wanted.conditions())
-        key, descending = SORTS[sort.removeprefix("-")], sort.startswith("-")
-        return await self._list(statement, key, Trace.trace_id, page, cursor, descending=descending)
-
-    async def list_spans(self, trace_id: bytes, page: Page, cursor: Cursor | None) -> Listed:
+    async def list_spans(self, trace: Trace, page: Page, cursor: Cursor | None) -> Listed:
         """The spans of a trace in the order of their start."""
-        statement = sa.select(SpanRecord).where(self._mine(SpanRecord), SpanRecord.trace_id == trace_id)
+        statement = sa.select(SpanRecord).where(self._mine(SpanRecord), *self._in_trace(trace))
         # A sum, because SQLite would take the index by time, which holds the whole workspace, for its order.
-        key = SpanRecord.started_at + 0
-        return await self._list(statement, key, SpanRecord.span_id, page, cursor, descending=False)
+        key, identifier = SpanRecord.started_at + 0, SpanRecord.span_id
+        if cursor is not None:
+            after = sa.tuple_(sa.literal(cursor.value, sa.BigInteger), sa.literal(cursor.identifier, sa.LargeBinary))
+            statement = statement.where(sa.tuple_(key, identifier) > after)
+        statement = statement.order_by(key, identifier).limit(page.limit + 1)
+        if cursor is None:
+            statement = statement.offset(page.offset)
+        rows = (await self.session.scalars(statement)).all()
+        total, has_more = trace.span_count, len(rows) > page.limit
+        return Listed(rows[: page.limit], min(total, COUNTED), total > COUNTED, has_more)
 
-    async def find_span(self, trace_id: bytes, span_id: bytes) -> SpanRecord | None:
+    def _in_trace(self, trace: Trace) -> list[sa.ColumnElement[bool]]:
+        conditions: list[sa.ColumnElement[bool]] = [SpanRecord.trace_id == trace.trace_id]
+        if self.session.get_bind().dialect.name != "sqlite":
+            # Its spans start in its time: one day's partition, or two. SQLite would take its index by time for it.
+            conditions.append(SpanRecord.started_at.between(trace.started_at, trace.ended_at))
+        return conditions
+
+    async def list_span_rows(self, trace: Trace, limit: int) -> Sequence[sa.Row[Any]]:
+        """The first rows of the spans of a trace in the order of their start, as they are."""
+        statement = sa.select(*SPAN_COLUMNS).where(self._mine(SpanRecord), *self._in_trace(trace))
+        statement = statement.order_by(SpanRecord.started_at + 0, SpanRecord.span_id).limit(limit)
+        return (await self.session.execute(statement)).all()
+
+    async def find_span(self, trace: Trace, span_id: bytes) -> SpanRecord | None:
         statement = sa.select(SpanRecord).where(
-            self._mine(SpanRecord), SpanRecord.trace_id == trace_id, SpanRecord.span_id == span_id
+            self._mine(SpanRecord), *self._in_trace(trace), SpanRecord.span_id == span_id
         )
         return (await self.session.scalars(statement)).one_or_none()
 
@@ -141,18 +102,38 @@ class TraceRepository:
             .order_by(TraceFeedback.name)
         )
         found = [(row[0], int(row[1]), row[2]) for row in await self.session.execute(statement)]
+        means = {name: float(mean) for name, _, mean in found if mean is not None}
+        # What evaluations wrote stays; the name of feedback cannot hold their separator.
+        others = {name: score for name, score in (await self._scores(trace_id)).items() if SCORE_SEPARATOR in name}
         await self.session.execute(
             sa.update(Trace)
             .where(self._mine(Trace), Trace.trace_id == trace_id)
-            .values(
-                feedback_count=sum(count for _, count, _ in found),
-                scores={name: float(mean) for name, _, mean in found if mean is not None},
-            )
+            .values(feedback_count=sum(count for _, count, _ in found), scores=means | others)
         )
+
+    async def write_source_scores(self, trace_id: bytes, source: str, values: Mapping[str, float]) -> None:
+        """Replace the scores named `source` or `source/…`; the trace's row must be locked."""
+        below = f"{source}{SCORE_SEPARATOR}"
+        kept = {
+            name: score
+            for name, score in (await self._scores(trace_id)).items()
+            if name != source and not name.startswith(below)
+        }
+        await self.session.execute(
+            sa.update(Trace)
+            .where(self._mine(Trace), Trace.trace_id == trace_id)
+            .values(scores=kept | dict(values))
+            .execution_options(synchronize_session=False)
+        )
+
+    async def _scores(self, trace_id: bytes) -> dict[str, Any]:
+        statement = sa.select(Trace.scores).where(self._mine(Trace), Trace.trace_id == trace_id)
+        return (await self.session.execute(statement)).scalar_one_or_none() or {}
 
     async def lock_trace(self, trace_id: bytes) -> bool:
         """Whether the trace exists; its row is locked until the commit."""
-        statement = sa.select(Trace.trace_id).where(self._mine(Trace), Trace.trace_id == trace_id).with_for_update()
+        found = sa.select(Trace.trace_id).where(self._mine(Trace), Trace.trace_id == trace_id, IS_SHOWN)
+        statement = found.with_for_update()
         return (await self.session.execute(statement)).one_or_none() is not None
 
     async def list_ingestion(self, since: datetime) -> list[TraceIngestion]:
@@ -166,7 +147,8 @@ class TraceRepository:
 
     async def volume(self, since: datetime) -> Volume:
         """What is stored, and what came in since that moment."""
-        stored = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(Trace.span_count), 0)).where(self._mine(Trace))
+        spans = sa.func.coalesce(sa.func.sum(Trace.span_count), 0)
+        stored = sa.select(sa.func.count(), spans).where(self._mine(Trace), IS_SHOWN)
         traces, spans = (await self.session.execute(stored)).one()
         sums = [
             sa.func.coalesce(sa.func.sum(column), 0)
@@ -192,28 +174,11 @@ class TraceRepository:
         )
         return (await self.session.scalars(found)).one_or_none()
 
-    async def _list(
-        self,
-        statement: sa.Select[Any],
-        key: sa.ColumnElement[int],
-        identifier: Any,
-        page: Page,
-        cursor: Cursor | None,
-        *,
-        descending: bool,
-    ) -> Listed:
-        counted = statement.with_only_columns(sa.literal(1)).limit(COUNTED + 1).subquery()
-        total = int((await self.session.execute(sa.select(sa.func.count()).select_from(counted))).scalar_one())
-        if cursor is not None:
-            after = sa.tuple_(sa.literal(cursor.value, sa.BigInteger), sa.literal(cursor.identifier, sa.LargeBinary))
-            here = sa.tuple_(key, identifier)
-            statement = statement.where(here < after if descending else here > after)
-        order = (key.desc(), identifier.desc()) if descending else (key.asc(), identifier.asc())
-        statement = statement.order_by(*order).limit(page.limit + 1)
-        if cursor is None:
-            statement = statement.offset(page.offset)
-        rows = (await self.session.scalars(statement)).all()
-        return Listed(rows[: page.limit], min(total, COUNTED), total > COUNTED, len(rows) > page.limit)
+
+SPAN_COLUMNS = tuple(
+    column for column in SpanRecord.__table__.columns if column.name not in {"workspace_id", "encoded_length", "digest"}
+)
+"""What is told of a span."""
 
 
 class FeedbackRepository(WorkspaceRepository[TraceFeedback]):

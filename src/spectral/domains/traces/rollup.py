@@ -101,12 +101,16 @@ class _Content(NamedTuple):
 
 
 class TraceRollup:
-    """The rollup of a non-empty set of spans of one trace, no two of them copies of one span."""
+    """The rollup of a set of spans of one trace, no two of them copies of one span.
+
+    `has_events`: log events of the trace are stored, which those who add spans to it have to join.
+    """
 
     __slots__ = (
         "cost",
         "ended_at",
         "error_count",
+        "has_events",
         "models",
         "picks",
         "priced",
@@ -125,6 +129,7 @@ class TraceRollup:
         self.ended_at = 0
         self.span_count = 0
         self.error_count = 0
+        self.has_events = False
         self.usage_spans = 0
         self.priced = 0
         self.unpriced = 0
@@ -140,6 +145,14 @@ class TraceRollup:
         rollup = cls(trace_id)
         for span in spans:
             rollup.add(span)
+        return rollup
+
+    @classmethod
+    def awaiting(cls, trace_id: bytes, moment: int) -> Self:
+        """Of a trace of which only log events have come, the first at this moment; shown to nobody."""
+        rollup = cls(trace_id)
+        rollup.started_at = rollup.ended_at = moment
+        rollup.has_events = True
         return rollup
 
     def add(self, span: MappedSpan) -> None:
@@ -206,6 +219,14 @@ class TraceRollup:
         elif reported or row.kind in MODEL_CALLS:
             self.unpriced += 1
 
+    def replace_content(self, span: MappedSpan) -> None:
+        """Take in that a span has more content than when it was added; it has none less."""
+        for slot in (INPUT, OUTPUT):
+            pick = self.picks[slot]
+            if pick is not None and pick[0][2] == span.row.span_id:
+                self.picks[slot] = None
+        self._add_content(span, 0 if span.row.parent_span_id is None else 1)
+
     def merge(self, other: "TraceRollup") -> None:
         """Add the spans of another rollup; none of them may be in this one."""
         self.started_at = min(self.started_at, other.started_at)
@@ -217,6 +238,7 @@ class TraceRollup:
         self.unpriced += other.unpriced
         self.cost += other.cost
         self.tokens = list(map(add, self.tokens, other.tokens))
+        self.has_events = self.has_events or other.has_events
         self.models |= other.models
         self.tags |= other.tags
         for slot, pick in enumerate(other.picks):
@@ -226,7 +248,7 @@ class TraceRollup:
     def row(self) -> TraceRow:
         """The row to store; makes the previews that are still to be made."""
         self.seal()
-        name, status = self._value(ROOT)
+        name, status = self._value(ROOT) or ("", SpanStatus.UNSET)
         root = self.picks[ROOT]
         agent, version = self._value(AGENT) or (None, None)
         aggregate = self._value(AGGREGATE)
@@ -271,7 +293,10 @@ class TraceRollup:
     def stored(cls, row: TraceRow) -> Self:
         """The rollup that was stored as this row."""
         rollup = cls(row.trace_id)
-        usage_spans, priced, ranks, aggregate = msgspec.msgpack.decode(row.state)
+        usage_spans, priced, ranks, aggregate, *has_events = msgspec.msgpack.decode(row.state)
+        rollup.has_events = bool(has_events)
+        if not row.span_count:
+            return rollup
         rollup.started_at, rollup.ended_at = row.started_at, row.ended_at
         rollup.span_count, rollup.error_count = row.span_count, row.error_count
         rollup.usage_spans, rollup.priced, rollup.unpriced = usage_spans, priced, row.unpriced_spans
@@ -298,7 +323,8 @@ class TraceRollup:
 
     def _state(self) -> bytes:
         ranks = [pick[0] if pick is not None else None for pick in self.picks]
-        return msgspec.msgpack.encode((self.usage_spans, self.priced, ranks, self._value(AGGREGATE)))
+        state = (self.usage_spans, self.priced, ranks, self._value(AGGREGATE))
+        return msgspec.msgpack.encode((*state, True) if self.has_events else state)
 
     def seal(self) -> None:
         for slot, side in ((INPUT, "input"), (OUTPUT, "output")):

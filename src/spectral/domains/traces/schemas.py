@@ -1,6 +1,6 @@
 """The wire shapes of traces."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, model_validator
@@ -81,8 +81,21 @@ class SpanLinkOut(WireOut):
     attributes: dict[str, Any]
 
 
+class ToolCallOut(WireOut):
+    """A call that the model asked for. `arguments`: as an object where they are one."""
+
+    id: Any
+    name: Any
+    arguments: Any
+
+
 class SpanBodyOut(WireOut):
-    """What was sent for a span; `input` and `output` are its content as read from whichever convention it follows."""
+    """What was sent for a span; `input` and `output` are its content as read from whichever convention it follows.
+
+    Messages are `[{role, content, tool_calls, tool_call_id}]`, the latter two where there are any; content that is no
+    messages stands as it came, JSON text parsed. `cost_source`: `reported` by the instrumentation or `computed` from
+    the tokens, null where the cost is unknown.
+    """
 
     attributes: dict[str, Any]
     events: list[SpanEventOut]
@@ -94,6 +107,10 @@ class SpanBodyOut(WireOut):
     scope_attributes: dict[str, Any]
     input: Any
     output: Any
+    tool_calls: list[ToolCallOut]
+    prompt_template: Any
+    prompt_variables: Any
+    cost_source: Literal["reported", "computed"] | None
 
 
 class SpanOut(WireOut):
@@ -132,11 +149,29 @@ class SpanOut(WireOut):
     body: SpanBodyOut | None = None
 
 
-class TraceList(BaseModel):
-    """One page of traces."""
+class FoundTraceOut(TraceOut):
+    """A trace in a list. `matched_span_ids`: spans whose content fits, 100 at most; null where none was asked for."""
 
-    results: list[TraceOut]
+    matched_span_ids: list[Hex] | None = None
+
+
+class SearchedOut(WireOut):
+    """How far what was sent has been searched: `searched_from` (or `reached`, while there is a next cursor) until `to`.
+
+    A page may be empty and have a `next_cursor`: go on until it is null.
+    """
+
+    searched_from: Moment
+    searched_to: Moment
+    reached: Moment
+
+
+class TraceList(BaseModel):
+    """One page of traces. `search` is there when what was sent was searched; `total` then counts this page."""
+
+    results: list[FoundTraceOut]
     pagination: CursorPagination
+    search: SearchedOut | None = None
 
 
 class SpanList(BaseModel):
@@ -181,14 +216,16 @@ class FeedbackOut(WireOut):
 class IngestionStats(WireOut):
     """What a workspace sent in the last 24 hours.
 
-    `rejected` counts spans, and requests that were refused as a whole, by reason. `spans_per_second` is the mean of the
-    last five minutes. `queue_depth` is of the process that answers.
+    `rejected` counts spans, log records, and requests that were refused as a whole, by reason. `accepted_log_records`
+    are those that bring content. `spans_per_second` is the mean of the last five minutes. `queue_depth` is of the
+    process that answers.
     """
 
     window_start: Timestamp
     requests: int
     accepted_spans: int
     duplicate_spans: int
+    accepted_log_records: int
     rejected: dict[str, int]
     received_bytes: int
     spans_per_second: float

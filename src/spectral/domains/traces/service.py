@@ -13,14 +13,16 @@ from spectral.domains.traces.bodies import SpanBody, span_bodies
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.models import SpanRecord, Trace, TraceFeedback
 from spectral.domains.traces.otlp import SPAN_ID_BYTES, TRACE_ID_BYTES
-from spectral.domains.traces.repository import SORTS, FeedbackRepository, Listed, TraceFilter, TraceRepository, Volume
+from spectral.domains.traces.repository import FeedbackRepository, TraceRepository, Volume
+from spectral.domains.traces.trace_filter import TraceFilter, parse_sort
+from spectral.domains.traces.trace_search import TraceSearch
+from spectral.domains.traces.trace_tree import MAXIMUM_ROWS, TraceTree, tree_of
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.cursors import Cursor, decode_cursor
-from spectral.platform.shared.errors import FieldError, NotFoundError, ValidationFailedError
+from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.pagination import Page
 
-NEWEST_FIRST = "-started_at"
 SPAN_ORDER = "spans"
 STATISTICS_WINDOW = timedelta(hours=24)
 RATE_WINDOW = timedelta(minutes=5)
@@ -44,6 +46,7 @@ class Statistics:
     requests: int
     accepted_spans: int
     duplicate_spans: int
+    accepted_log_records: int
     rejected: dict[str, int]
     received_bytes: int
     spans_per_second: float
@@ -68,17 +71,15 @@ class TraceService:
         self._access = access
         self._mapper = mapper
         self._traces = TraceRepository(session, access)
+        self._search = TraceSearch(session, access)
         self._feedback = FeedbackRepository(session, access)
 
     async def list_traces(self, wanted: TraceFilter, sort: str, page: Page, cursor: str | None) -> Listing:
         """Traces, newest first unless sorted otherwise. Raises ValidationFailedError for a bad sort or cursor."""
-        if sort.removeprefix("-") not in SORTS:
-            allowed = ", ".join(sorted(SORTS))
-            raise ValidationFailedError(
-                "The query failed validation", [FieldError("sort", f"must be one of {allowed}, with - for descending")]
-            )
-        found = await self._traces.list_traces(wanted, sort, page, _cursor(cursor, sort))
-        return _listing(found, sort, lambda trace: (_sort_value(trace, sort), trace.trace_id))
+        order = parse_sort(sort)
+        found = await self._search.page(wanted, order, page, _cursor(cursor, sort))
+        next_cursor = order.cursor(found.rows[-1]) if found.has_more else None
+        return Listing(found.rows, found.total, found.is_estimate, next_cursor)
 
     async def read_trace(self, trace_id: str) -> Trace:
         """Raises NotFoundError, also for what is not a trace id."""
@@ -90,13 +91,21 @@ class TraceService:
     async def list_spans(self, trace_id: str, page: Page, cursor: str | None) -> Listing:
         """The spans of a trace in the order of their start. Raises NotFoundError."""
         trace = await self.read_trace(trace_id)
-        found = await self._traces.list_spans(trace.trace_id, page, _cursor(cursor, SPAN_ORDER))
-        return _listing(found, SPAN_ORDER, lambda span: (span.started_at, span.span_id))
+        found = await self._traces.list_spans(trace, page, _cursor(cursor, SPAN_ORDER))
+        next_cursor = None
+        if found.has_more:
+            next_cursor = Cursor(SPAN_ORDER, found.rows[-1].started_at, found.rows[-1].span_id).encode()
+        return Listing(found.rows, found.total, found.is_estimate, next_cursor)
+
+    async def read_tree(self, trace_id: str) -> TraceTree:
+        """A trace with the narrow rows of its spans, 10,000 at most. Raises NotFoundError."""
+        trace = await self.read_trace(trace_id)
+        return tree_of(trace, await self._traces.list_span_rows(trace, MAXIMUM_ROWS))
 
     async def read_span(self, trace_id: str, span_id: str) -> SpanRecord:
         """Raises NotFoundError."""
         trace = await self.read_trace(trace_id)
-        span = await self._traces.find_span(trace.trace_id, _identifier("Span", span_id, SPAN_ID_BYTES))
+        span = await self._traces.find_span(trace, _identifier("Span", span_id, SPAN_ID_BYTES))
         if span is None:
             raise NotFoundError("Span", span_id)
         return span
@@ -165,6 +174,7 @@ class TraceService:
             requests=sum(minute.requests for minute in minutes),
             accepted_spans=sum(minute.accepted_spans for minute in minutes),
             duplicate_spans=sum(minute.duplicate_spans for minute in minutes),
+            accepted_log_records=sum(minute.accepted_log_records for minute in minutes),
             rejected=dict(sorted(rejected.items())),
             received_bytes=sum(minute.received_bytes for minute in minutes),
             spans_per_second=round(sum(minute.accepted_spans for minute in recent) / RATE_WINDOW.total_seconds(), 3),
@@ -191,23 +201,3 @@ def _identifier(kind: str, text: str, size: int) -> bytes:
 
 def _cursor(text: str | None, sort: str) -> Cursor | None:
     return None if text is None else decode_cursor(text, sort)
-
-
-def _sort_value(trace: Trace, sort: str) -> int:
-    values = {
-        "started_at": trace.started_at,
-        "duration_ms": trace.duration_ns,
-        "cost_usd": -1 if trace.cost_nano_usd is None else trace.cost_nano_usd,
-        "tokens": trace.input_tokens + trace.output_tokens,
-        "error_count": trace.error_count,
-        "span_count": trace.span_count,
-    }
-    return values[sort.removeprefix("-")]
-
-
-def _listing(found: Listed, sort: str, place: Any) -> Listing:
-    next_cursor = None
-    if found.has_more:
-        value, identifier = place(found.rows[-1])
-        next_cursor = Cursor(sort, value, identifier).encode()
-    return Listing(found.rows, found.total, found.is_estimate, next_cursor)

@@ -33,7 +33,7 @@ from spectral.domains.traces.storage_statements import (
     USAGE_KEY,
     emptied,
     listed,
-    merged_rejections,
+    merged_counts,
     stored_trace,
     trace_values,
     usage_values,
@@ -111,15 +111,18 @@ NOTE_ARRIVALS = (
     "INSERT INTO trace_arrival (workspace_id, trace_id, seen_at) SELECT $1::uuid, k, $3::timestamptz "
     "FROM unnest($2::bytea[]) AS k ON CONFLICT (workspace_id, trace_id) DO UPDATE SET seen_at = excluded.seen_at"
 )
+_RECEIVED_PLACES = [str(place) for place in range(3, 3 + len(RECEIVED))]
 ADD_RECEIVED = (
     f"INSERT INTO trace_ingestion (workspace_id, minute, {listed(RECEIVED)}, rejected, last_seen_at) "  # noqa: S608
-    "VALUES ($1::uuid, $2::timestamptz, $3::bigint, $4::bigint, $5::bigint, $6::bigint, '{}', $7::timestamptz) "
+    f"VALUES ($1::uuid, $2::timestamptz, {listed(_RECEIVED_PLACES, '${0}::bigint')}, '{{}}', "
+    f"${3 + len(RECEIVED)}::timestamptz) "
     "ON CONFLICT (workspace_id, minute) DO UPDATE SET "
     + listed(RECEIVED, "{0} = trace_ingestion.{0} + excluded.{0}")
-    + ", last_seen_at = excluded.last_seen_at RETURNING requests, rejected::text"
+    + ", last_seen_at = excluded.last_seen_at RETURNING requests, rejected::text, content::text"
 )
-SET_REJECTED = (
-    "UPDATE trace_ingestion SET rejected = $3::text::jsonb WHERE workspace_id = $1::uuid AND minute = $2::timestamptz"
+SET_COUNTS = (
+    "UPDATE trace_ingestion SET rejected = $3::text::jsonb, content = $4::text::jsonb "
+    "WHERE workspace_id = $1::uuid AND minute = $2::timestamptz"
 )
 FORGET_RECEIVED = "DELETE FROM trace_ingestion WHERE workspace_id = $1::uuid AND minute < $2::timestamptz"
 
@@ -215,6 +218,7 @@ class _Transaction:
             else:
                 await self._add_chunks(change.first_chunks)
             added = await self._add_chunks(change.further_chunks)
+            await self._add_chunks(change.event_chunks)
             await self._many(UPDATE_TRACES, [trace_values(row, added.get(row.trace_id, 0)) for row in change.traces])
             await self._many(ADD_USAGE, usage_values(change.usage))
             await self._many(REMOVE_USAGE, emptied(change.usage))
@@ -253,11 +257,12 @@ class _Transaction:
 
     async def _add_received(self, received: Received, now: datetime) -> None:
         minute = now.replace(second=0, microsecond=0)
-        ((requests, rejected),) = await self._run(
+        ((requests, rejected, content),) = await self._run(
             ADD_RECEIVED, minute, *(getattr(received, name) for name in RECEIVED), now
         )
-        if received.rejected:
-            await self._run(SET_REJECTED, minute, merged_rejections(rejected, received.rejected))
+        counts = merged_counts(rejected, content, received)
+        if counts is not None:
+            await self._run(SET_COUNTS, minute, *counts)
         if requests == received.requests:
             # The first of its minute removes what is old.
             await self._run(FORGET_RECEIVED, now - STATISTICS_KEPT)

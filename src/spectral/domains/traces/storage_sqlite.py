@@ -22,7 +22,7 @@ from spectral.domains.traces.storage_statements import (
     USAGE_KEY,
     emptied,
     listed,
-    merged_rejections,
+    merged_counts,
     stored_trace,
     trace_values,
     usage_values,
@@ -35,8 +35,10 @@ from spectral.platform.db.session import Database
 sqlite3.register_adapter(NoneType, {}.get)  # type: ignore[arg-type]
 sqlite3.register_adapter(bytes, bytes.__bytes__)
 
+MAXIMUM_PARAMETERS = 999
+"""In one statement; later builds of SQLite take more."""
+
 MAXIMUM_KEYS = 400
-"""In one statement; older builds of SQLite take 999 parameters."""
 
 T = TypeVar("T")
 
@@ -48,6 +50,9 @@ def _insert(table: str, verb: str = "INSERT") -> str:
 
 # A span that no trace knows of (there should be none) gives way.
 INSERT_SPAN = _insert("span", "INSERT OR REPLACE")
+# Each step of a statement lets go of the interpreter and has to wait for the threads that read requests to get it back.
+SPANS_A_STEP = MAXIMUM_PARAMETERS // (1 + len(COLUMNS["span"]))
+INSERT_SPANS = INSERT_SPAN + (", " + INSERT_SPAN.partition(" VALUES ")[2]) * (SPANS_A_STEP - 1)
 INSERT_CHUNK = _insert("span_chunk") + " ON CONFLICT DO NOTHING"
 INSERT_TRACE = _insert("trace")
 UPDATE_TRACE = (
@@ -76,6 +81,12 @@ FIND_SPANS = (
     "ON s.workspace_id = ? AND s.trace_id = k.trace_id AND s.span_id = k.span_id"
 )
 SELECT_CHUNKS = "SELECT payload, codec FROM span_chunk WHERE workspace_id = ? AND trace_id = ?"
+# No trigger does this: before each row that a trigger inserts, the index would write out what it has gathered.
+INDEX_WORDS = (
+    "INSERT INTO trace_search (rowid, workspace_id, name, input_preview, output_preview) "
+    "SELECT rowid, workspace_id, name, input_preview, output_preview FROM trace "
+    "WHERE workspace_id = ? AND trace_id IN "
+)
 NOTE_ARRIVAL = (
     "INSERT INTO trace_arrival (workspace_id, trace_id, seen_at) VALUES (?, ?, ?) "
     "ON CONFLICT (workspace_id, trace_id) DO UPDATE SET seen_at = excluded.seen_at"
@@ -83,9 +94,10 @@ NOTE_ARRIVAL = (
 ADD_RECEIVED = (
     f"INSERT INTO trace_ingestion (workspace_id, minute, {listed(RECEIVED)}, rejected, last_seen_at) "  # noqa: S608
     f"VALUES (?, ?, {listed(RECEIVED, '?')}, '{{}}', ?) ON CONFLICT (workspace_id, minute) DO UPDATE SET "
-    f"{listed(RECEIVED, '{0} = {0} + excluded.{0}')}, last_seen_at = excluded.last_seen_at RETURNING requests, rejected"
+    f"{listed(RECEIVED, '{0} = {0} + excluded.{0}')}, last_seen_at = excluded.last_seen_at "
+    "RETURNING requests, rejected, content"
 )
-SET_REJECTED = "UPDATE trace_ingestion SET rejected = ? WHERE workspace_id = ? AND minute = ?"
+SET_COUNTS = "UPDATE trace_ingestion SET rejected = ?, content = ? WHERE workspace_id = ? AND minute = ?"
 FORGET_RECEIVED = "DELETE FROM trace_ingestion WHERE workspace_id = ? AND minute < ?"
 
 
@@ -118,14 +130,15 @@ class _Transaction:
         storing = Storing(part.batches, mapper)
         if storing.trace_ids:
             existing = self._find_traces(storing.trace_ids)
-            self._many(INSERT_TRACE, [trace_values(*trace) for trace in storing.new_traces(existing)])
+            self._add_traces([trace_values(*trace) for trace in storing.new_traces(existing)])
             lookup = storing.look_up(existing)
             replaced = storing.compare(self._find_spans(lookup) if lookup is not None else {})
             change = storing.finish({trace_id: self._find_chunks(trace_id) for trace_id in replaced})
             self._many(DELETE_SPAN, [row[:3] for row in change.deleted])
-            self._many(INSERT_SPAN, change.inserted)
+            self._add_spans(change.inserted)
             self._many(INSERT_CHUNK, change.first_chunks)
             added = self._add_chunks(change.further_chunks)
+            self._many(INSERT_CHUNK, change.event_chunks)
             self._many(UPDATE_TRACE, [trace_values(row, added.get(row.trace_id, 0)) for row in change.traces])
             self._many(ADD_USAGE, usage_values(change.usage))
             self._many(REMOVE_USAGE, emptied(change.usage))
@@ -140,6 +153,19 @@ class _Transaction:
             for values in self._connection.execute(statement, (self._workspace, *keys)):
                 existing[values[0]] = stored_trace(values)
         return existing
+
+    def _add_traces(self, traces: Sequence[tuple[Any, ...]]) -> None:
+        self._many(INSERT_TRACE, traces)
+        for keys in _slices([values[0] for values in traces]):
+            self._connection.execute(f"{INDEX_WORDS}({_repeated('?', len(keys))})", (self._workspace, *keys))
+
+    def _add_spans(self, spans: Sequence[SpanRow]) -> None:
+        whole = len(spans) - len(spans) % SPANS_A_STEP
+        workspace = (self._workspace,)
+        for start in range(0, whole, SPANS_A_STEP):
+            rows = spans[start : start + SPANS_A_STEP]
+            self._connection.execute(INSERT_SPANS, [value for row in rows for value in workspace + row])
+        self._many(INSERT_SPAN, spans[whole:])
 
     def _find_spans(self, lookup: Lookup) -> dict[SpanKey, SpanRow]:
         found: dict[SpanKey, SpanRow] = {}
@@ -166,10 +192,10 @@ class _Transaction:
         minute = _moment(now.replace(second=0, microsecond=0))
         counts = [getattr(received, name) for name in RECEIVED]
         parameters = (self._workspace, minute, *counts, _moment(now))
-        requests, rejected = self._connection.execute(ADD_RECEIVED, parameters).fetchone()
-        if received.rejected:
-            text = merged_rejections(rejected, received.rejected)
-            self._connection.execute(SET_REJECTED, (text, self._workspace, minute))
+        requests, rejected, content = self._connection.execute(ADD_RECEIVED, parameters).fetchone()
+        merged = merged_counts(rejected, content, received)
+        if merged is not None:
+            self._connection.execute(SET_COUNTS, (*merged, self._workspace, minute))
         if requests == received.requests:
             # The first of its minute removes what is old.
             self._connection.execute(FORGET_RECEIVED, (self._workspace, _moment(now - STATISTICS_KEPT)))

@@ -8,8 +8,10 @@ import msgspec
 import sqlalchemy as sa
 
 from spectral.domains.traces.chunks import Chunk
+from spectral.domains.traces.content_counts import ContentCounts, add_content
 from spectral.domains.traces.models import USAGE_HOURLY, SpanChunk, SpanRecord, Trace
 from spectral.domains.traces.rollup import COUNTER_COLUMNS, TraceRow, Usage, UsageKey
+from spectral.domains.traces.storage import Received
 from spectral.domains.traces.vocabulary import SpanRow
 
 SPAN = cast("sa.Table", SpanRecord.__table__)
@@ -28,7 +30,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 SPAN_KEY = ("trace_id", "span_id", "started_at")
 TRACE_ROLLUP = TraceRow._fields[1:]
 USAGE_KEY = UsageKey._fields
-RECEIVED = ("requests", "accepted_spans", "duplicate_spans", "received_bytes")
+RECEIVED = ("requests", "accepted_spans", "duplicate_spans", "received_bytes", "accepted_log_records")
 
 STATISTICS_KEPT = timedelta(days=31)
 
@@ -64,12 +66,19 @@ def emptied(usage: Usage) -> list[UsageKey]:
     return sorted(key for key, counters in usage.items() if counters[0] <= 0)
 
 
-def merged_rejections(stored: dict[str, int] | str, added: dict[str, int]) -> str:
-    """The rejections of a minute with more of them, as JSON text; `stored` may be such a text."""
-    counts: dict[str, int] = msgspec.json.decode(stored) if isinstance(stored, str) else dict(stored)
-    for reason, count in added.items():
-        counts[reason] = counts.get(reason, 0) + count
-    return compact_json(counts)
+def merged_counts(rejected: str, content: str, received: Received) -> tuple[str, str] | None:
+    """The rejections and content counts of a minute with what was received, as JSON text; None where nothing changes.
+
+    rejected, content: as they are stored, as text.
+    """
+    if not received.rejected and not received.content:
+        return None
+    reasons: dict[str, int] = msgspec.json.decode(rejected)
+    for reason, count in received.rejected.items():
+        reasons[reason] = reasons.get(reason, 0) + count
+    scopes: ContentCounts = msgspec.json.decode(content)
+    add_content(scopes, received.content)
+    return compact_json(reasons), compact_json(scopes)
 
 
 def listed(names: Iterable[str], form: str = "{0}") -> str:
