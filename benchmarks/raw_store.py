@@ -16,11 +16,11 @@ from uuid import UUID
 import asyncpg
 
 from benchmarks.traffic import SECOND_NS, templates
-from spectral.domains.traces.batch import PreparedBatch, read_batch
-from spectral.domains.traces.chunks import Chunk
-from spectral.domains.traces.ingestion_policy import IngestionPolicy
+from spectral.domains.traces.ingestion.batch import PreparedBatch, read_batch
+from spectral.domains.traces.ingestion.chunks import Chunk
+from spectral.domains.traces.ingestion.policy import IngestionPolicy
 from spectral.domains.traces.mapping import SpanMapper
-from spectral.domains.traces.otlp import PROTOBUF
+from spectral.domains.traces.otlp.requests import PROTOBUF
 from spectral.domains.traces.vocabulary import SpanRow
 from spectral.platform.db.migrations import migrate
 from spectral.settings import load_settings

@@ -66,36 +66,36 @@ from spectral.domains.samples.controller import SampleController
 from spectral.domains.scans.controller import ScanController
 from spectral.domains.scans.run import KIND as SCAN
 from spectral.domains.scans.run import scan_handler
-from spectral.domains.traces.answers import OTLP_PREFIX, otlp_problem_renderer
 from spectral.domains.traces.controller import FeedbackController, TraceController
-from spectral.domains.traces.deletion import KIND as TRACE_DELETION
-from spectral.domains.traces.deletion import MAX_PER_WORKSPACE as TRACE_DELETIONS_PER_WORKSPACE
-from spectral.domains.traces.deletion import trace_deletion_handler
-from spectral.domains.traces.export_controller import TraceExportController
-from spectral.domains.traces.importing import TraceImport
-from spectral.domains.traces.ingestion import IngestionLimits, TraceIngestor
-from spectral.domains.traces.ingestion_policy import PolicyBook, shorter
-from spectral.domains.traces.insights_controller import TraceInsightsController
-from spectral.domains.traces.logs_controller import LogsController, MetricsController
-from spectral.domains.traces.mapping import SpanMapper
-from spectral.domains.traces.merging import INTERVAL_S as MERGING_INTERVAL_S
-from spectral.domains.traces.merging import SCHEDULE as MERGING
-from spectral.domains.traces.merging import ChunkMerger
-from spectral.domains.traces.observing import INTERVAL_S as OBSERVING_INTERVAL_S
-from spectral.domains.traces.observing import SCHEDULE as OBSERVING
-from spectral.domains.traces.observing import AgentObserver
-from spectral.domains.traces.otlp_controller import OtlpController
-from spectral.domains.traces.partitions import PartitionWindow
-from spectral.domains.traces.plain import PlainTraces
-from spectral.domains.traces.plain_controller import create_trace, import_traces
-from spectral.domains.traces.retention import INTERVAL_S as TRACE_RETENTION_INTERVAL_S
-from spectral.domains.traces.retention import SCHEDULE as TRACE_RETENTION
-from spectral.domains.traces.retention import TraceRetention
-from spectral.domains.traces.settings_controller import (
+from spectral.domains.traces.ingestion.ingestor import IngestionLimits, TraceIngestor
+from spectral.domains.traces.ingestion.merging import INTERVAL_S as MERGING_INTERVAL_S
+from spectral.domains.traces.ingestion.merging import SCHEDULE as MERGING
+from spectral.domains.traces.ingestion.merging import ChunkMerger
+from spectral.domains.traces.ingestion.partitions import PartitionWindow
+from spectral.domains.traces.ingestion.policy import PolicyBook, shorter
+from spectral.domains.traces.lifecycle.controller import (
     TraceDeletionController,
     TraceSettingsController,
     delete_trace,
 )
+from spectral.domains.traces.lifecycle.deletion import KIND as TRACE_DELETION
+from spectral.domains.traces.lifecycle.deletion import MAX_PER_WORKSPACE as TRACE_DELETIONS_PER_WORKSPACE
+from spectral.domains.traces.lifecycle.deletion import trace_deletion_handler
+from spectral.domains.traces.lifecycle.retention import INTERVAL_S as TRACE_RETENTION_INTERVAL_S
+from spectral.domains.traces.lifecycle.retention import SCHEDULE as TRACE_RETENTION
+from spectral.domains.traces.lifecycle.retention import TraceRetention
+from spectral.domains.traces.mapping import SpanMapper
+from spectral.domains.traces.observing import INTERVAL_S as OBSERVING_INTERVAL_S
+from spectral.domains.traces.observing import SCHEDULE as OBSERVING
+from spectral.domains.traces.observing import AgentObserver
+from spectral.domains.traces.otlp.answers import OTLP_PREFIX, otlp_problem_renderer
+from spectral.domains.traces.otlp.controller import OtlpController
+from spectral.domains.traces.otlp.logs_controller import LogsController, MetricsController
+from spectral.domains.traces.plain.controller import create_trace, import_traces
+from spectral.domains.traces.plain.documents import PlainTraces
+from spectral.domains.traces.plain.importing import TraceImport
+from spectral.domains.traces.search.export_controller import TraceExportController
+from spectral.domains.traces.search.insights_controller import TraceInsightsController
 from spectral.domains.workspaces.controller import WorkspaceController
 from spectral.domains.workspaces.deletions import DELETING, DELETING_INTERVAL_S, go_on_deleting
 from spectral.domains.workspaces.erasure import KIND as ERASURE

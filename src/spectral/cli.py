@@ -35,7 +35,7 @@ from spectral.domains.auth.sessions import Device, Lifetimes, Sessions
 from spectral.domains.keys.environment import environment_block, environment_of
 from spectral.domains.keys.peppers import Peppers, count_older_hashes
 from spectral.domains.keys.service import ApiKeyService
-from spectral.domains.traces.partitions import make_partitions_of_days
+from spectral.domains.traces.ingestion.partitions import make_partitions_of_days
 from spectral.domains.workspaces.service import WorkspaceService
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import API_KEY_SCOPES, Scope

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from spectral.domains.evaluations.models import OnlineEvaluationDay
 from spectral.domains.evaluations.sampling import is_sampled
-from spectral.domains.traces.lifecycle_models import TraceSettings
+from spectral.domains.traces.lifecycle.models import TraceSettings
 from spectral.domains.traces.models import Trace
 from spectral.platform.db.session import Database
 from spectral.platform.shared.clock import utc_now

@@ -7,9 +7,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from spectral.domains.traces.batch import PreparedBatch, prepare
+from spectral.domains.traces.ingestion.batch import PreparedBatch, prepare
 from spectral.domains.traces.mapping import SpanMapper
-from spectral.domains.traces.otlp import Rejections
+from spectral.domains.traces.otlp.requests import Rejections
 from spectral.domains.traces.vocabulary import MappedSpan
 
 SECOND = 10**9

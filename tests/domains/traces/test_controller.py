@@ -13,7 +13,7 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from litestar import Litestar
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from spectral.domains.traces.ingestion import IngestionLimits
+from spectral.domains.traces.ingestion.ingestor import IngestionLimits
 from tests.domains.traces.otlp_samples import (
     JSON,
     PROTOBUF,

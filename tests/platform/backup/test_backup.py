@@ -22,8 +22,8 @@ from litestar import Litestar
 from pydantic import SecretStr
 
 from spectral.domains.accounts.models import Account
+from spectral.domains.traces.ingestion.partitions import make_partitions_of_days
 from spectral.domains.traces.models import SpanChunk, SpanRecord
-from spectral.domains.traces.partitions import make_partitions_of_days
 from spectral.platform.audit import AuditEntry
 from spectral.platform.backup.archive import BackupError, BackupReader, Manifest
 from spectral.platform.backup.restore import restore

@@ -18,9 +18,9 @@ from spectral.domains.evaluations.online_repository import (
     TraceScoreRepository,
 )
 from spectral.domains.evaluations.service import RubricService
+from spectral.domains.traces.lifecycle.settings import TraceSettingsService
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.service import TraceService
-from spectral.domains.traces.settings_service import TraceSettingsService
 from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.keyset import Listing

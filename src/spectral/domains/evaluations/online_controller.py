@@ -20,9 +20,9 @@ from spectral.domains.evaluations.online_schemas import (
     TraceScoreList,
     TraceScoreOut,
 )
-from spectral.domains.traces.ingestion_policy import PolicyBook
+from spectral.domains.traces.ingestion.policy import PolicyBook
+from spectral.domains.traces.lifecycle.settings import TraceSettingsService
 from spectral.domains.traces.mapping import SpanMapper
-from spectral.domains.traces.settings_service import TraceSettingsService
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from spectral.domains.traces.chunks import RawSpan, winners
+from spectral.domains.traces.ingestion.chunks import RawSpan, winners
 from spectral.domains.traces.mapping import SpanMapper, attributes_of
 from spectral.domains.traces.messages import messages_of, tool_call, tool_calls_of
 from spectral.domains.traces.preview import parse_content

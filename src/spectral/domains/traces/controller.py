@@ -9,7 +9,6 @@ from litestar.params import QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.traces.bodies import SpanBody
-from spectral.domains.traces.deep_search import DeepSearch
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.models import SpanRecord, Trace
 from spectral.domains.traces.schemas import (
@@ -23,10 +22,11 @@ from spectral.domains.traces.schemas import (
     TraceList,
     TraceOut,
 )
+from spectral.domains.traces.search.deep_search import DeepSearch
+from spectral.domains.traces.search.trace_filter import NEWEST_FIRST, TraceFilter
+from spectral.domains.traces.search.trace_query import FILTER_DESCRIPTION, provide_trace_filter
+from spectral.domains.traces.search.trace_tree import TraceTree
 from spectral.domains.traces.service import FeedbackDraft, Listing, TraceService
-from spectral.domains.traces.trace_filter import NEWEST_FIRST, TraceFilter
-from spectral.domains.traces.trace_query import FILTER_DESCRIPTION, provide_trace_filter
-from spectral.domains.traces.trace_tree import TraceTree
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope

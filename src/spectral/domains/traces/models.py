@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from spectral.domains.traces.rollup import COUNTER_COLUMNS
+from spectral.domains.traces.ingestion.rollup import COUNTER_COLUMNS
 from spectral.platform.db.base import Base, Json, NanoUsdColumn, UtcTime, WorkspaceOwned
 from spectral.platform.shared.clock import utc_now
 

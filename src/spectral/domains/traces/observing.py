@@ -11,9 +11,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.agents.observed import LIMIT, ObservedAgentService
+from spectral.domains.traces.ingestion.rollup import HOUR_NS
+from spectral.domains.traces.lifecycle.retention import workspaces
 from spectral.domains.traces.models import USAGE_HOURLY
-from spectral.domains.traces.retention import workspaces
-from spectral.domains.traces.rollup import HOUR_NS
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
 from spectral.platform.shared.clock import utc_now

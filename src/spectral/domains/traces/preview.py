@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from spectral.domains.traces.messages import messages_of
-from spectral.domains.traces.surrogates import without_half_pairs
+from spectral.domains.traces.otlp.surrogates import without_half_pairs
 
 PREVIEW_BYTES = 512
 PARSED_CHARACTERS = 256 * 1024

@@ -9,9 +9,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral.domains.traces.filter_compiler import IS_SHOWN
 from spectral.domains.traces.models import SpanChunk, SpanRecord, Trace, TraceFeedback, TraceIngestion
-from spectral.domains.traces.trace_search import Listed
+from spectral.domains.traces.search.filter_compiler import IS_SHOWN
+from spectral.domains.traces.search.trace_search import Listed
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.repository import WorkspaceRepository
 from spectral.platform.shared.cursors import COUNTED, Cursor

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.traces.bodies import SpanBody, span_bodies
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.models import SpanRecord, Trace, TraceFeedback
-from spectral.domains.traces.otlp import SPAN_ID_BYTES, TRACE_ID_BYTES
+from spectral.domains.traces.otlp.requests import SPAN_ID_BYTES, TRACE_ID_BYTES
 from spectral.domains.traces.repository import FeedbackRepository, TraceRepository, Volume
-from spectral.domains.traces.trace_filter import TraceFilter, parse_sort
-from spectral.domains.traces.trace_search import TraceSearch
-from spectral.domains.traces.trace_tree import MAXIMUM_ROWS, TraceTree, tree_of
+from spectral.domains.traces.search.trace_filter import TraceFilter, parse_sort
+from spectral.domains.traces.search.trace_search import TraceSearch
+from spectral.domains.traces.search.trace_tree import MAXIMUM_ROWS, TraceTree, tree_of
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.cursors import Cursor, decode_cursor

@@ -18,14 +18,14 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from spectral.domains.traces.batch import prepare
 from spectral.domains.traces.bodies import SpanBody, span_bodies
 from spectral.domains.traces.conventions.events import EventContent, content_of_event
 from spectral.domains.traces.conventions.gen_ai import AGGREGATING_OPERATIONS
+from spectral.domains.traces.ingestion.batch import prepare
+from spectral.domains.traces.ingestion.rollup import COUNTER_COLUMNS, TOKEN_COLUMNS, TraceRow
 from spectral.domains.traces.mapping import any_value, attributes_of
-from spectral.domains.traces.otlp import Rejections
+from spectral.domains.traces.otlp.requests import Rejections
 from spectral.domains.traces.preview import preview
-from spectral.domains.traces.rollup import COUNTER_COLUMNS, TOKEN_COLUMNS, TraceRow
 from spectral.domains.traces.vocabulary import SpanRow
 from tests.domains.traces.otlp_samples import MAPPER
 

@@ -1,0 +1,1 @@
+"""Spans from a decoded request into the store: batches, chunks, rollups, writers."""

@@ -1,0 +1,1 @@
+"""What a workspace decides about its traces, and how they go."""

@@ -1,0 +1,1 @@
+"""What is taken out of spans before anything is stored."""

@@ -1,0 +1,1 @@
+"""OTLP/HTTP: requests in protobuf and JSON, and their answers."""

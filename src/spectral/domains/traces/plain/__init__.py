@@ -1,0 +1,1 @@
+"""Traces that do not come over OTLP: plain JSON, and files that were exported."""

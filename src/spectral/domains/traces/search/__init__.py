@@ -1,0 +1,1 @@
+"""Finding traces, adding them up, and giving them away again."""

@@ -1,0 +1,122 @@
+"""Deep search: traces by what was sent for their spans, newest first, a bounded amount of it in one request.
+
+Traces that their rows let through are read in batches, each in a short transaction; their chunks are searched in a
+thread. A request ends when its page is full, when the window is at its end, or when it has done its share of work; its
+cursor says where the next one goes on.
+"""
+
+import asyncio
+import base64
+import binascii
+import json
+import time
+from dataclasses import dataclass, field, replace
+
+from spectral.domains.traces.mapping import SpanMapper
+from spectral.domains.traces.models import Trace
+from spectral.domains.traces.moments import MAXIMUM_NS, NANOSECONDS
+from spectral.domains.traces.search.deep_matching import DeepMatcher
+from spectral.domains.traces.search.trace_batches import TraceBatches
+from spectral.domains.traces.search.trace_filter import NEWEST_FIRST, TraceFilter
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.db.session import Database
+from spectral.platform.shared.clock import utc_now
+from spectral.platform.shared.cursors import Cursor, decode_cursor
+from spectral.platform.shared.errors import FieldError, ValidationFailedError
+from spectral.platform.shared.pagination import Page
+
+WINDOW_NS = 24 * 3_600 * NANOSECONDS
+
+ORDER = "deep/"
+
+
+@dataclass(frozen=True, slots=True)
+class DeepBudget:
+    """How much one request may do; it always finishes the batch that it has begun."""
+
+    seconds: float = 2.0
+    spans: int = 200_000
+
+
+@dataclass(slots=True)
+class DeepFound:
+    """Traces that fit, newest first, each with the spans that made it fit.
+
+    `searched_from` and `searched_to` are the window, in nanoseconds; `reached`: everything that started then or later
+    was looked at. `next_cursor` is None when that is the whole window.
+    """
+
+    searched_from: int
+    searched_to: int
+    reached: int = 0
+    rows: list[tuple[Trace, list[bytes]]] = field(default_factory=list)
+    next_cursor: str | None = None
+
+
+class DeepSearch:
+    """Searches what was sent to one workspace; holds no transaction while it reads chunks."""
+
+    def __init__(
+        self, database: Database, access: WorkspaceAccess, mapper: SpanMapper, budget: DeepBudget | None = None
+    ) -> None:
+        self._batches = TraceBatches(database, access)
+        self._mapper = mapper
+        self._budget = budget or DeepBudget()
+
+    async def page(self, wanted: TraceFilter, sort: str, page: Page, cursor: str | None) -> DeepFound:
+        """Up to `limit` traces of the window: 24 hours before `start_to` or now, unless `start_from` is given.
+
+        Raises ValidationFailedError for another sort than newest first, an offset, or a bad cursor.
+        """
+        limit = page.limit
+        if sort != NEWEST_FIRST:
+            raise _refused("sort", f"what was sent is searched in the order of {NEWEST_FIRST} only")
+        if page.offset:
+            raise _refused("offset", "what was sent is searched from a cursor on")
+        start_to = wanted.start_to or int((utc_now().timestamp() + 1) * NANOSECONDS)
+        start_from = wanted.start_from if wanted.start_from is not None else max(0, start_to - WINDOW_NS)
+        place = None
+        if cursor is not None:
+            start_from, place = _place(cursor)
+        found = DeepFound(start_from, start_to, start_to)
+        matcher = DeepMatcher(wanted.whole_expression, self._mapper)
+        narrowed = replace(wanted, start_from=start_from, start_to=start_to)
+        fitting: list[tuple[bytes, list[bytes]]] = []
+        deadline, spans = time.monotonic() + self._budget.seconds, self._budget.spans
+        while True:
+            after = None if place is None else (place.value, place.identifier)
+            candidates, has_more = await self._batches.read(narrowed, matcher, after, is_descending=True)
+            matches = await asyncio.to_thread(matcher.match_all, candidates)
+            for candidate, match in zip(candidates, matches, strict=True):
+                place = Cursor(f"{ORDER}{start_from}", candidate.started_at, candidate.trace_id)
+                found.reached = candidate.started_at
+                spans -= candidate.span_count
+                if match is not None:
+                    fitting.append((candidate.trace_id, match))
+                    if len(fitting) == limit:
+                        break
+            if place is None or (len(fitting) < limit and not has_more):
+                found.reached = start_from
+                break
+            if len(fitting) == limit or spans <= 0 or time.monotonic() > deadline:
+                found.next_cursor = place.encode()
+                break
+        traces = await self._batches.traces([trace_id for trace_id, _ in fitting]) if fitting else {}
+        found.rows = [(traces[trace_id], match) for trace_id, match in fitting if trace_id in traces]
+        return found
+
+
+def _place(text: str) -> tuple[int, Cursor]:
+    """The start of the window for which a cursor was made, and its place. Raises ValidationFailedError (422)."""
+    try:
+        made_for = str(json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))[0])
+        start = int(made_for.removeprefix(ORDER))
+        if not made_for.startswith(ORDER) or not 0 <= start <= MAXIMUM_NS:
+            raise ValueError(made_for)
+    except (binascii.Error, ValueError, TypeError, LookupError) as error:
+        raise _refused("cursor", "is not a cursor of a search of what was sent") from error
+    return start, decode_cursor(text, made_for)
+
+
+def _refused(parameter: str, detail: str) -> ValidationFailedError:
+    return ValidationFailedError("The query failed validation", [FieldError(parameter, detail)])
