@@ -6,6 +6,8 @@ Revision ID: 0020
 Revises: 0019
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -87,7 +89,7 @@ def downgrade() -> None:
     op.drop_table("trace_settings")
 
 
-def _owned() -> list[sa.Column[object]]:
+def _owned() -> list[sa.Column[Any]]:
     return [
         sa.Column("workspace_id", UUID, nullable=False),
         sa.Column("id", UUID, nullable=False),

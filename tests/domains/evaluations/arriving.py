@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import httpx
@@ -18,6 +18,7 @@ from spectral.domains.evaluations.scoring import RubricSpec
 from spectral.domains.traces.models import TraceArrival
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
+from spectral.platform.engine.context import WorkContext
 from spectral.platform.shared.clock import utc_now
 from tests.domains.traces.otlp_samples import MAPPER, PROTOBUF, make_request, make_span
 from tests.fixtures.tenants import Tenant
@@ -136,7 +137,8 @@ class Killed(BaseException):
 async def work(database: Database, tenant: Tenant, scorer: Any = None) -> None:
     """One execution of the workspace's work."""
     handler = arrival_handler(MAPPER, scorer or InProcessScorer())
-    await handler(Context(database, WorkspaceAccess.for_system(tenant.workspace_id, tenant.account_id, "test")))
+    access = WorkspaceAccess.for_system(tenant.workspace_id, tenant.account_id, "test")
+    await handler(cast("WorkContext", Context(database, access)))
 
 
 async def scores(database: Database, tenant: Tenant) -> list[TraceScore]:

@@ -169,7 +169,7 @@ async def test_a_crash_before_anything_was_paid_changes_nothing(
     await arrive(database, tenant, range(1, 61))
     scorer = PaidScorer(price=0, dies_at=40)
     scorer.price = 1
-    scorer.ceiling = lambda rubric: 0  # type: ignore[method-assign, assignment]
+    scorer.ceiling = lambda rubric: 0  # type: ignore[method-assign]
     with pytest.raises(Killed):
         await work(database, tenant, scorer)
     await work(database, tenant, scorer)

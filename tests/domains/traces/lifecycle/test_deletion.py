@@ -91,12 +91,13 @@ async def test_the_store_is_as_if_they_had_never_been_sent(database: Database, b
     access, neighbour = await make_workspace(database), await make_workspace(database)
     kept = [span for number in (1, 2, 3) for span in spans_of(number, **{"session.id": "kept", "user.id": "kept"})]
     gone = [span for number in (11, 12, 13) for span in spans_of(number, **{"session.id": "gone", "user.id": "gone"})]
-    selection: dict[str, Any] = {
+    selections: dict[str, dict[str, Any]] = {
         "session_id": {"session_id": "gone"},
         "user_id": {"user_id": "gone"},
         "trace_ids": {"trace_ids": [trace_id(number).hex() for number in (11, 12, 13, 99)]},
         "window": {"window": {"from": "2025-11-21T17:00:00Z", "to": "2025-11-22T00:00:00Z"}},
-    }[by]
+    }
+    selection = selections[by]
     async with running(database) as ingestor:
         await send(ingestor, access, *kept)
         before = await stored(database, access)

@@ -368,6 +368,11 @@ def nested(depth: int) -> dict[str, Any]:
 
 
 NUL, HALF = "a\x00b", "a\ud800b"
+OTHER_FORMS: tuple[dict[str, Any], ...] = (
+    {"bytesValue": "AP8="},
+    {"arrayValue": {"values": [{}]}},
+    {"boolValue": True},
+)
 STORED: dict[str, dict[str, Any]] = {
     "NUL everywhere": {
         "name": NUL,
@@ -433,7 +438,7 @@ STORED: dict[str, dict[str, Any]] = {
     "other forms than expected": {
         "attributes": [
             attribute(key, **form)
-            for form in ({"bytesValue": "AP8="}, {"arrayValue": {"values": [{}]}}, {"boolValue": True})
+            for form in OTHER_FORMS
             for key in ("session.id", "gen_ai.request.model", "gen_ai.usage.input_tokens", "gen_ai.input.messages")
         ]
     },

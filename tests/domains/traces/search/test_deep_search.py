@@ -118,7 +118,7 @@ async def test_a_search_goes_on_from_its_cursor_within_its_window(client: httpx.
     assert numbers((await client.get(path, params=to, headers=tenant.client_headers)).json()) == [5, 4, 3, 2]
     for query, pointer in (
         ({"sort": "-duration_ms"}, "sort"),
-        ({"offset": 1}, "offset"),
+        ({"offset": "1"}, "offset"),
         ({"cursor": "nonsense"}, "cursor"),
         ({"cursor": "WyItc3RhcnRlZF9hdCIsMSwiIl0"}, "cursor"),
         ({"content": ""}, "content"),

@@ -142,7 +142,7 @@ async def test_pages_in_the_order_of_a_score_follow_each_other(client: httpx.Asy
     found: list[int] = []
     cursor: dict[str, str] = {}
     while True:
-        query = {"sort": "-score:tone", "limit": 2} | cursor
+        query = {"sort": "-score:tone", "limit": "2"} | cursor
         page = (await client.get(f"{tenant.url}/traces", params=query, headers=tenant.client_headers)).json()
         found += [bytes.fromhex(trace["trace_id"])[0] for trace in page["results"]]
         if page["pagination"]["next_cursor"] is None:

@@ -6,7 +6,7 @@ The price is RE2's syntax: no look-around and no back-references; such a pattern
 from functools import lru_cache
 from typing import Any
 
-import re2  # type: ignore[import-untyped]
+import re2
 
 MAX_PATTERN_CHARACTERS = 2_000
 MAX_PROGRAM_BYTES = 4 * 1024 * 1024
