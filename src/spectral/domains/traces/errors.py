@@ -8,10 +8,3 @@ class MalformedOtlpError(MalformedRequestError):
 
     slug = "malformed-otlp"
     title = "Malformed OTLP Request"
-
-
-class MalformedCursorError(MalformedRequestError):
-    """The cursor was not made by this route, or for another sort."""
-
-    slug = "malformed-cursor"
-    title = "Malformed Cursor"

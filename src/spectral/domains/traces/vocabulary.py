@@ -129,10 +129,6 @@ class SpanRow(NamedTuple):
         return self.ended_at, self.encoded_length, self.digest
 
     @property
-    def is_root(self) -> bool:
-        return self.parent_span_id is None
-
-    @property
     def failed(self) -> bool:
         return self.status == SpanStatus.ERROR
 

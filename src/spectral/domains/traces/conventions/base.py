@@ -143,15 +143,6 @@ def document(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def first_text(attributes: Mapping[str, Any], *keys: str) -> str | None:
-    """The first of the attributes that is a non-empty string."""
-    for key in keys:
-        found = attributes.get(key)
-        if found is not None and (cleaned := text(found)) is not None:
-            return cleaned
-    return None
-
-
 def first_count(values: Mapping[str, Any], *keys: str) -> int | None:
     """The first of the values that is a plausible number of tokens."""
     for key in keys:

@@ -7,7 +7,6 @@ Source: OpenTelemetry semantic conventions, "Generative AI events": one event pe
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-DETAILS = "gen_ai.client.inference.operation.details"
 CHOICE = "gen_ai.choice"
 
 

@@ -36,6 +36,7 @@ INLINE_BYTES = 16 * 1024
 
 GROUP_SPANS = 4_000
 GROUP_BYTES = 16 * 1024 * 1024
+DISCARDED_BYTES = 8 * 1024 * 1024
 COMMIT_LIMIT_S = 30.0
 PARTITION_INTERVAL_S = 6 * 3600.0
 PARTITION_LIMIT_S = 10.0
@@ -191,15 +192,20 @@ class TraceIngestor:
     ) -> Rejections:
         access.require(Scope.WRITE_TRACES)
         kind = content_type_of(content_type)
-        with self._admitted() as admission:
-            try:
-                body = await self._read_body(stream, admission)
-                policy = await self._policies.policy(access)
-                batch = await self._read_batch(body, kind, encoding, policy, read)
-            except SpectralError as refusal:
-                await self._count_refusal(access, refusal)
-                raise
-            return await self._keep(access, batch, admission) if keeps else batch.rejections
+        try:
+            with self._admitted() as admission:
+                try:
+                    body = await self._read_body(stream, admission)
+                    policy = await self._policies.policy(access)
+                    batch = await self._read_batch(body, kind, encoding, policy, read)
+                except SpectralError as refusal:
+                    await self._count_refusal(access, refusal)
+                    raise
+                return await self._keep(access, batch, admission) if keeps else batch.rejections
+        except UnavailableError:
+            # Who is still writing when the connection closes sees it break, and never the answer to come again.
+            await _discard(stream)
+            raise
 
     async def take(
         self, access: WorkspaceAccess, request: ExportTraceServiceRequest, received_bytes: int
@@ -366,6 +372,15 @@ class TraceIngestor:
         else:
             if made:
                 log.info("span_partitions_made", count=made)
+
+
+async def _discard(stream: AsyncIterator[bytes]) -> None:
+    """Read what is left of a body that is not taken, so far as that is bearable."""
+    left = DISCARDED_BYTES
+    async for part in stream:
+        left -= len(part)
+        if left < 0:
+            return
 
 
 _AWAY = (
