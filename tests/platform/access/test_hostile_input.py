@@ -20,7 +20,7 @@ from tests.fixtures.world import World, WorldBuilder
 
 WRITING = {"POST", "PUT", "PATCH"}
 # OTLP tells receivers to ignore members that they do not know.
-LENIENT = {"exportTraces"}
+LENIENT = {"exportTraces", "exportLogs", "exportMetrics"}
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def _derived(app: Litestar, config: OpenAPIConfig) -> dict[str, Any]:
     # A parameter's default may be a model; in the document it is plain JSON.
     document: dict[str, Any] = to_jsonable_python(openapi.to_schema(), by_alias=True)
     document["components"].setdefault("schemas", {})
-    resolve_models(document, models.models)
+    resolve_models(document)
     return document
 
 

@@ -19,11 +19,20 @@ _PLACEHOLDER = "pydantic:"
 _COMPONENTS = "#/components/schemas/"
 
 
+_asked: dict[str, type[BaseModel]] = {}
+"""The models that placeholders stand for; every document of a process may refer to any of them."""
+
+
+def model_schema(model: type[BaseModel]) -> Schema:
+    """The placeholder of a model, also for bodies that no parameter's type describes."""
+    name = ".".join(_name(model))
+    _asked[name] = model
+    # Litestar wants to look every reference up in its own registry, so the placeholder is a title.
+    return Schema(title=_PLACEHOLDER + name)
+
+
 class PydanticModels(OpenAPISchemaPlugin):
     """Stands a placeholder in for every model; `resolve_models` replaces them once it is known who reads and writes."""
-
-    def __init__(self) -> None:
-        self.models: dict[str, type[BaseModel]] = {}
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
         # Of a union every member is asked about by itself.
@@ -31,20 +40,16 @@ class PydanticModels(OpenAPISchemaPlugin):
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Schema:
         del schema_creator
-        model = field_definition.annotation
-        name = ".".join(_name(model))
-        self.models[name] = model
-        # Litestar wants to look every reference up in its own registry, so the placeholder is a title.
-        return Schema(title=_PLACEHOLDER + name)
+        return model_schema(field_definition.annotation)
 
 
-def resolve_models(document: dict[str, Any], models: dict[str, type[BaseModel]]) -> None:
+def resolve_models(document: dict[str, Any]) -> None:
     """Put the schemas of all models into the document's components, and references to them where they are used.
 
     A model in a request body is documented as it is read, anywhere else as it is written.
     """
     places = [
-        (schema, models[schema.pop("title").removeprefix(_PLACEHOLDER)], mode)
+        (schema, _asked[schema.pop("title").removeprefix(_PLACEHOLDER)], mode)
         for schema, mode in list(_placeholders(document, "serialization"))
     ]
     ordered = sorted({(model, mode) for _, model, mode in places}, key=lambda each: (*_name(each[0]), each[1]))

@@ -128,7 +128,7 @@ async def test_whole_days_lose_their_partitions(database: Database) -> None:
     assert await drop_partitions(database, 2) == 0
     assert await numbers(database, access, SpanRecord) == [1, 2, 3]
     # The rows of the traces follow, and so does what was in the default partition.
-    await expire_traces(database, access, 2, utc_now())
+    await expire_traces(database, access, 2, utc_now() + timedelta(minutes=1))
     assert await numbers(database, access, Trace) == [1, 2]
     with pytest.raises(DBAPIError, match="a day of spans is kept at least"):
         await drop_partitions(database, 0)

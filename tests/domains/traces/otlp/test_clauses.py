@@ -20,11 +20,11 @@ from spectral.domains.traces.otlp.requests import (
 from spectral.settings import Settings
 from tests.fixtures.project import ROOT
 
-HERE = "tests/domains/traces"
+HERE = "tests/domains/traces/otlp"
 CLAUSES = ROOT / HERE / "clauses.toml"
 PAGE = ROOT / "docs" / "otlp.md"
 # Their tests exist for the specification's sake.
-CONFORMANCE = (f"{HERE}/test_otlp_conformance.py", f"{HERE}/test_otlp_json.py", f"{HERE}/test_otlp.py")
+CONFORMANCE = (f"{HERE}/test_conformance.py", f"{HERE}/test_json_requests.py", f"{HERE}/test_requests.py")
 LEVELS = {"MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY", "required", "is"}
 TABLE = ("<!-- clauses -->", "<!-- end of clauses -->")
 

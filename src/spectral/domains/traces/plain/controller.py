@@ -1,5 +1,6 @@
 """HTTP of traces for people without OpenTelemetry, and of files of traces."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from litestar import Request, Response, post
@@ -11,10 +12,11 @@ from litestar.params import Body, HeaderParameter
 from spectral.domains.traces.lifecycle.controller import PATH
 from spectral.domains.traces.plain.documents import PlainTraces
 from spectral.domains.traces.plain.importing import TraceImport
-from spectral.domains.traces.plain.schemas import ImportedOut, StoredBatch, StoredTrace
+from spectral.domains.traces.plain.schemas import ImportedOut, PlainTrace, StoredBatch, StoredTrace
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import Principal, WorkspaceAccess
 from spectral.platform.access.scopes import Scope
+from spectral.platform.docs.schemas import model_schema
 
 WRITE = requires(Scope.WRITE_TRACES, Scope.WRITE_WORKSPACE)
 EXAMPLE = {
@@ -27,6 +29,19 @@ EXAMPLE = {
     "session_id": "s-1",
 }
 
+
+@dataclass
+class CreateOperation(Operation):
+    """Documents the members of a trace: each trace of a list is validated by itself, so no parameter has their type."""
+
+    def __post_init__(self) -> None:
+        one, several = model_schema(PlainTrace), Schema(type=OpenAPIType.ARRAY, items=model_schema(PlainTrace))
+        body = OpenAPIMediaType(schema=Schema(any_of=[one, several]))
+        self.request_body = RequestBody(
+            required=True, description="a trace, or a list of them", content={"application/json": body}
+        )
+
+
 # Not in controllers: their paths belong to another one.
 
 
@@ -35,17 +50,13 @@ EXAMPLE = {
     operation_id="createTrace",
     summary="Store a trace from plain JSON",
     description=(
-        "For those who do not use OpenTelemetry. All members are optional, but one of `input`, `output`, `error`, "
-        "`status` and `spans` must be there: `name`, `kind`, `input`, `output` (text or any JSON), `model`, "
-        "`provider`, `tool_name`, `input_tokens`, `output_tokens`, `cache_read_tokens`, `cache_write_tokens`, "
-        "`reasoning_tokens`, `cost_usd`, `error` (text or `{message, type}`), `status`, `started_at`, `ended_at`, "
-        "`latency_ms`, `metadata`; of the trace also `trace_id`, `session_id`, `user_id`, `tags`, `agent_id`, "
-        "`agent_version`, `service`, `mode` and `spans`, a list of steps with the members above, `id`, and `parent`, "
-        "the `id` of another step. A list of up to 100 traces is answered for each of them. Durable when it is "
-        "answered; with an `Idempotency-Key` a repetition is the same trace."
+        "For those who do not use OpenTelemetry. One of `input`, `output`, `error`, `status` and `spans` must be "
+        "there. A list of up to 100 traces is answered for each of them. Durable when it is answered; with an "
+        "`Idempotency-Key` a repetition is the same trace."
     ),
     guards=[WRITE],
     opt={"idempotent": True},
+    operation_class=CreateOperation,
     tags=["Traces"],
 )
 async def create_trace(
@@ -62,6 +73,7 @@ async def create_trace(
     return Response(stored, status_code=201, headers=headers)
 
 
+@dataclass
 class ImportOperation(Operation):
     """Documents the body that an import takes, which no typed parameter describes."""
 
