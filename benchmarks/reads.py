@@ -64,7 +64,7 @@ async def measure_reads(server: BenchServer, spans: int) -> list[Figure]:
         (at + "full text, two words", f"{traces}?limit=50&q={quote('many requests')}", 30),
         (f"{LARGE_TRACE_SPANS}-span trace, all rows", f"{traces}/{large}/tree", ROUNDS),
         (at + "facets", f"{traces}/filters", 30),
-        (at + "7-day dashboard", f"{traces}/usage?from={week}&interval=hour", 30),
+        (at + "7-day dashboard", f"{traces}/usage?from={week}&bucket=hour", 30),
         (at + "sessions", f"{traces}/sessions?limit=50&from={week}", 30),
         (at + "rare word in 24 h, in all content", f"{traces}?content={RARE_WORD}", 5),
     ]
