@@ -23,6 +23,8 @@ from tests.fixtures.world import World, WorldBuilder, otlp_document
 
 USAGE = "/api/v1/account/usage"
 
+JSON = {"Content-Type": "application/json"}
+
 
 async def send(client: httpx.AsyncClient, tenant: Tenant, number: int) -> None:
     """One trace of one span."""
@@ -83,6 +85,16 @@ async def test_usage_is_for_who_administrates_the_account(client: httpx.AsyncCli
     for headers, status in ((admin.headers, 403), (tenant.key_headers, 403), ({}, 401)):
         assert (await client.get(USAGE, headers=headers)).status_code == status
     assert (await client.get(f"{USAGE}?limit=101", headers=tenant.client_headers)).status_code == 422
+
+
+async def test_who_exports_all_logs_makes_no_mistake(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    records = [{"timeUnixNano": "1", "body": {"stringValue": "started"}}]
+    logs = {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}
+    answer = await client.post("/otel/v1/logs", json=logs, headers=tenant.key_headers)
+    assert answer.json()["partialSuccess"]["rejectedLogRecords"] == "1"
+    assert (await client.post("/otel/v1/traces", content=b"{", headers=tenant.key_headers | JSON)).status_code == 400
+    health = await health_of(client, tenant)
+    assert (health["ingestion_errors"], health["reasons"]) == ({"malformed_otlp": 1}, ["ingestion_errors"])
 
 
 async def test_a_new_workspace_is_well(

@@ -105,7 +105,8 @@ class ObservedAgentsOut(WireOut):
 class WorkspaceHealthOut(WireOut):
     """How a workspace is. `reasons` says what needs attention; without any, `status` is ok.
 
-    `ingestion_errors` counts spans and requests that were refused in the last 24 hours, by reason.
+    `ingestion_errors` counts spans and requests that were refused in the last 24 hours, by reason; logs that are no
+    content events are not among them.
     """
 
     status: Literal["ok", "attention"]

@@ -205,7 +205,7 @@ class HealthService:
             missing_content=missing_content(receiving.calls),
             observed_agents=await ObservedAgentService(self._session, self._access).count(),
             last_trace_seen_at=seen,
-            ingestion_errors=(await self._traces.read_statistics()).rejected,
+            ingestion_errors=(await self._traces.read_statistics()).mistakes,
             failing_scans=await ScanService(self._session, self._access).failed_since(
                 now - FAILURE_WINDOW, LISTED_FAILURES
             ),

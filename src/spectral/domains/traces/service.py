@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.traces.bodies import SpanBody, span_bodies
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.models import SpanRecord, Trace, TraceFeedback
-from spectral.domains.traces.otlp.requests import SPAN_ID_BYTES, TRACE_ID_BYTES
+from spectral.domains.traces.otlp.requests import OTHER_LOG, SPAN_ID_BYTES, TRACE_ID_BYTES
 from spectral.domains.traces.repository import FeedbackRepository, TraceRepository, Volume
 from spectral.domains.traces.search.trace_filter import TraceFilter, parse_sort
 from spectral.domains.traces.search.trace_search import TraceSearch
@@ -51,6 +51,11 @@ class Statistics:
     received_bytes: int
     spans_per_second: float
     last_seen_at: datetime | None
+
+    @property
+    def mistakes(self) -> dict[str, int]:
+        """What was rejected though its sender meant it to be stored; who exports all logs sends others along."""
+        return {reason: count for reason, count in self.rejected.items() if reason != OTHER_LOG}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,13 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from spectral.domains.traces.otlp.requests import LOG_RECORDS, MAXIMUM_TIME, SPAN_ID_BYTES, TRACE_ID_BYTES
+from spectral.domains.traces.otlp.requests import (
+    LOG_RECORDS,
+    MAXIMUM_TIME,
+    OTHER_LOG,
+    SPAN_ID_BYTES,
+    TRACE_ID_BYTES,
+)
 
 CONTENT_EVENTS = (
     "gen_ai.system.message",
@@ -33,7 +39,7 @@ LogEvents = dict[bytes, dict[bytes, Span.Event]]
 def rejected_because(record: LogRecord, earliest: int = 0) -> str | None:
     """The reason for which a log record is not stored, or None."""
     if event_name(record) not in _PLACES:
-        return "not_a_content_event"
+        return OTHER_LOG
     trace_id, span_id = record.trace_id, record.span_id
     if len(trace_id) != TRACE_ID_BYTES or not any(trace_id) or len(span_id) != SPAN_ID_BYTES or not any(span_id):
         return "event_without_span"

@@ -46,6 +46,8 @@ MAXIMUM_PARTS = 1_000_000
 once it is read; small requests cannot have that many.
 """
 
+OTHER_LOG = "not_a_content_event"
+
 REASONS = {
     "invalid_trace_id": "trace_id must be 16 bytes that are not all zero",
     "invalid_span_id": "span_id must be 8 bytes that are not all zero",
@@ -61,7 +63,7 @@ REASONS = {
         f"nor {MAXIMUM_REPEATED_BYTES >> 20} MiB in all the traces of a request"
     ),
     "older_than_retention": "the workspace does not keep spans that long",
-    "not_a_content_event": "only log records that are GenAI content events are stored, joined to their span",
+    OTHER_LOG: "only log records that are GenAI content events are stored, joined to their span",
     "event_without_span": "a content event must have the trace_id and span_id of its span",
     "event_without_time": "time_unix_nano or observed_time_unix_nano must be given and below 2^63",
     "malformed_log_record": "the log record cannot be read",
