@@ -19,6 +19,9 @@ from spectral.platform.shared.problems import MEDIA_TYPE
 from tests.fixtures.servers import ServerProcess
 from tests.fixtures.world import World, WorldBuilder
 
+# Lines of JSON are sent as the text that they are.
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
+
 CASES = 5
 # They end what the other requests need: the session, and what paths name.
 LAST = {"logout", "changePassword"}
