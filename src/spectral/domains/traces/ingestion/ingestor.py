@@ -125,7 +125,7 @@ class TraceIngestor:
         )
         self._queue: asyncio.Queue[_Pending | None] = asyncio.Queue()
         # One thread reads: a second one spends its time, and the first one's, on the interpreter's lock (measured: a
-        # quarter fewer spans). Masking has one of its own, because a workspace's patterns decide how long it takes.
+        # fifth fewer spans). Masking has one of its own, because a workspace's patterns decide how long it takes.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="otlp")
         self._masking_reader = ThreadPoolExecutor(1, thread_name_prefix="otlp-masking")
         self._requests = 0

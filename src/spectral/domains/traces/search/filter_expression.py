@@ -367,7 +367,7 @@ def _quoted(text: str, start: int) -> tuple[str, int]:
                 found.append(chr(int(digits, 16)))
                 position += 4
             else:
-                raise FilterSyntaxError(position, "expected one of \\\" \\' \\\\ \\n \\t \\r \\uXXXX")
+                raise FilterSyntaxError(position, "expected one of \\\" \\' \\\\ \\n \\t \\r, or \\u and four digits")
             position += 2
             continue
         found.append(character)
