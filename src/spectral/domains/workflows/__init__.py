@@ -1,0 +1,1 @@
+"""Durable workflows: definitions, runs, and the engine that carries both."""

@@ -1,0 +1,1 @@
+"""How a run moves: states, the scheduler, segments, waits and checkpoints."""

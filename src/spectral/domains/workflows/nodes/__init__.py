@@ -1,0 +1,1 @@
+"""What the nodes of a workflow do: one module per kind of work."""

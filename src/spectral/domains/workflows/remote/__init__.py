@@ -1,0 +1,1 @@
+"""Work that runners outside lease, do and answer."""
