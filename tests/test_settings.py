@@ -30,6 +30,7 @@ PRODUCTION = {
         ("SPECTRAL_LOG_LEVEL", "LOUD"),
         ("SPECTRAL_TRUSTED_PROXIES", "10.0.0.0/8,proxy.example"),
         ("SPECTRAL_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("SPECTRAL_WORKSPACE_NETWORKS", "10.0.0.1/8"),
         ("SPECTRAL_RATE_LIMIT_PER_ADDRESS", "-1"),
         ("SPECTRAL_REQUEST_BODY_TIMEOUT_S", "0"),
         ("SPECTRAL_SMTP_URL", "http://mail.example"),
@@ -40,6 +41,7 @@ PRODUCTION = {
         ("SPECTRAL_MAIL_FROM", "a@b.test\nBcc: c@d.test"),
         ("SPECTRAL_SIGN_IN_FAILURES_PER_ACCOUNT", "0"),
         ("SPECTRAL_TRACE_RETENTION_DAYS", "0"),
+        ("SPECTRAL_RUN_RETENTION_DAYS", "0"),
     ],
 )
 def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str) -> None:
@@ -99,3 +101,17 @@ def test_networks_of_proxies_are_separated_by_commas(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("SPECTRAL_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1,2001:db8::/32")
     settings = load_settings(data_dir=tmp_path, secret_keys=SECRET)
     assert list(map(str, settings.trusted_proxies)) == ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]
+
+
+def test_in_production_workspaces_open_no_private_network_that_is_not_listed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    everything = ["0.0.0.0/0", "::/0"]
+    here = load_settings(data_dir=tmp_path, secret_keys=SECRET)
+    assert list(map(str, here.networks_for_workspaces)) == everything
+    assert load_settings(data_dir=tmp_path, **PRODUCTION).networks_for_workspaces == ()
+    monkeypatch.setenv("SPECTRAL_WORKSPACE_NETWORKS", "10.1.0.0/16, fd00::/8")
+    listed = load_settings(data_dir=tmp_path, **PRODUCTION)
+    assert list(map(str, listed.networks_for_workspaces)) == ["10.1.0.0/16", "fd00::/8"]
+    monkeypatch.setenv("SPECTRAL_WORKSPACE_NETWORKS", "")
+    assert load_settings(data_dir=tmp_path, secret_keys=SECRET).networks_for_workspaces == ()

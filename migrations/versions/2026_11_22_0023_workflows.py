@@ -37,6 +37,10 @@ TABLES = (
 
 
 def upgrade() -> None:
+    # A workspace may have ten thousand parked runs: what is due among them is found by its time.
+    columns = ["workspace_id", "kind", "state", "wake_at"]
+    op.create_index("ix_engine_work_workspace_id_kind_state_wake_at", "engine_work", columns)
+    op.drop_index("ix_engine_work_workspace_id_kind_state", "engine_work")
     op.create_table(
         "workflow",
         *_owned("workflow"),
@@ -349,6 +353,7 @@ def upgrade() -> None:
         sa.Column("token_digest", sa.String(64)),
         sa.Column("leased_by", sa.String(200)),
         sa.Column("expires_at", MOMENT),
+        sa.Column("lease_s", sa.Float, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("max_attempts", sa.Integer, nullable=False),
         sa.Column("result_digest", sa.String(64)),
@@ -359,18 +364,30 @@ def upgrade() -> None:
             "status IN ('queued', 'leased', 'done', 'failed', 'cancelled')", name=op.f("ck_remote_task_status")
         ),
     )
+    open_tasks, leased = sa.text("status IN ('queued', 'leased')"), sa.text("status = 'leased'")
     op.create_index(
-        "ix_remote_task_workspace_id_queue_status_available_at_id",
+        "ix_remote_task_open",
         "remote_task",
         ["workspace_id", "queue", "status", "available_at", "id"],
+        sqlite_where=open_tasks,
+        postgresql_where=open_tasks,
     )
-    op.create_index("ix_remote_task_workspace_id_run_id", "remote_task", ["workspace_id", "run_id"])
+    op.create_index(
+        "ix_remote_task_leased", "remote_task", ["available_at"], sqlite_where=leased, postgresql_where=leased
+    )
+    op.create_index(
+        "ix_remote_task_workspace_id_run_id_generation_step_key",
+        "remote_task",
+        ["workspace_id", "run_id", "generation", "step_key"],
+    )
     enable_row_security(op, *TABLES)
     # Retention, expired leases and runs that nobody looks after are found across workspaces.
     enable_engine_reading(op, "workflow_run", "remote_task", "workflow_settings")
 
 
 def downgrade() -> None:
+    op.create_index("ix_engine_work_workspace_id_kind_state", "engine_work", ["workspace_id", "kind", "state"])
+    op.drop_index("ix_engine_work_workspace_id_kind_state_wake_at", "engine_work")
     for table in reversed(TABLES):
         op.drop_table(table)
 

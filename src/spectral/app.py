@@ -96,6 +96,41 @@ from spectral.domains.traces.plain.documents import PlainTraces
 from spectral.domains.traces.plain.importing import TraceImport
 from spectral.domains.traces.search.export_controller import TraceExportController
 from spectral.domains.traces.search.insights_controller import TraceInsightsController
+from spectral.domains.workflows.definitions.model import NodeKind
+from spectral.domains.workflows.execution.launching import Launcher
+from spectral.domains.workflows.execution.tracing import KIND as RUN_TRACE
+from spectral.domains.workflows.execution.tracing import MAX_PER_WORKSPACE as RUN_TRACES_PER_WORKSPACE
+from spectral.domains.workflows.execution.tracing import RunTracer
+from spectral.domains.workflows.models import SECRET_PURPOSE as WORKFLOW_SECRETS
+from spectral.domains.workflows.nodes.calls import NodeWork
+from spectral.domains.workflows.nodes.http import HttpWork
+from spectral.domains.workflows.nodes.memory import MemoryRecallWork, MemoryStoreWork
+from spectral.domains.workflows.nodes.secrets import Secrets
+from spectral.domains.workflows.nodes.standard_tasks import standard_registry
+from spectral.domains.workflows.nodes.tasks import TaskWork
+from spectral.domains.workflows.remote.controller import AgentWorkController, WorkController, read_runner
+from spectral.domains.workflows.remote.expiry import INTERVAL_S as REMOTE_INTERVAL_S
+from spectral.domains.workflows.remote.expiry import SCHEDULE as REMOTE
+from spectral.domains.workflows.remote.expiry import LeaseExpiry
+from spectral.domains.workflows.remote.service import RemoteQueue
+from spectral.domains.workflows.remote.waiting import WorkWaiting
+from spectral.domains.workflows.runs.controller import (
+    EngineAdapterController,
+    RunActionController,
+    SignalController,
+    WorkflowRunController,
+)
+from spectral.domains.workflows.runs.fanout import RunFanout
+from spectral.domains.workflows.runs.interrupts_controller import InterruptController, RunInterruptController
+from spectral.domains.workflows.runs.reading_controller import RunReadingController
+from spectral.domains.workflows.runs.retention import INTERVAL_S as RUN_RETENTION_INTERVAL_S
+from spectral.domains.workflows.runs.retention import SCHEDULE as RUN_RETENTION
+from spectral.domains.workflows.runs.retention import RunRetention
+from spectral.domains.workflows.runs.socket import watch_run
+from spectral.domains.workflows.runs.waiting import RunWaiter
+from spectral.domains.workflows.settings.controller import WorkflowSettingsController
+from spectral.domains.workflows.settings.memory_controller import WorkflowMemoryController
+from spectral.domains.workflows.settings.secrets_controller import WorkflowSecretController
 from spectral.domains.workspaces.controller import WorkspaceController
 from spectral.domains.workspaces.deletions import DELETING, DELETING_INTERVAL_S, go_on_deleting
 from spectral.domains.workspaces.erasure import KIND as ERASURE
@@ -114,6 +149,7 @@ from spectral.platform.access.authentication import AuthenticationMiddleware, Au
 from spectral.platform.access.guards import principal_of
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.signing import ROTATION, ROTATION_INTERVAL_S, TokenSigner
+from spectral.platform.access.sockets import SocketRefusals
 from spectral.platform.audit.controller import AuditController
 from spectral.platform.audit.sealing import SEAL, SEAL_INTERVAL_S, Sealer
 from spectral.platform.db.migrations import head_revision
@@ -128,6 +164,7 @@ from spectral.platform.limits import counter as limits
 from spectral.platform.limits.counter import RateCounter
 from spectral.platform.limits.limiter import RateLimiter, RatePolicy
 from spectral.platform.limits.middleware import RateLimits, RatePolicies, RefusedCredentials
+from spectral.platform.live import LiveChannel
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.llm.local.provider import LocalProvider
 from spectral.platform.logs import configure_logs
@@ -136,7 +173,7 @@ from spectral.platform.mail.outbox import MailBox
 from spectral.platform.mail.sender import INTERVAL_S as MAIL_INTERVAL_S
 from spectral.platform.mail.sender import SCHEDULE as MAIL
 from spectral.platform.mail.sender import MailSender
-from spectral.platform.outbound import outbound_client
+from spectral.platform.outbound import OutboundCalls, outbound_client
 from spectral.platform.request_bodies import BodyDeadline
 from spectral.platform.request_checks import require_readable
 from spectral.platform.request_context import RequestContext
@@ -203,6 +240,20 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     ClusterController,
     ExperimentController,
     ValidationController,
+    read_runner,
+    AgentWorkController,
+    WorkController,
+    WorkflowSecretController,
+    WorkflowSettingsController,
+    WorkflowMemoryController,
+    RunReadingController,
+    watch_run,
+    WorkflowRunController,
+    RunActionController,
+    SignalController,
+    RunInterruptController,
+    InterruptController,
+    EngineAdapterController,
     AccountUsageController,
     WorkspaceHealthController,
     AuditController,
@@ -261,18 +312,17 @@ class People:
         self.resets = PasswordResets(identity, passwords, attempts, self.mail_box, letters)
         self.auth = AuthService(identity, self.sessions, passwords, attempts, self.mail_box, letters)
         self.uses = UseNotes(identity)
-        self.authenticator = Authenticator(
-            [
-                ApiKeyVerifier(identity, self.peppers, self.uses),
-                ServiceAccountVerifier(identity, self.peppers, self.uses),
-                AccessTokenVerifier(
-                    identity,
-                    self.signer,
-                    settings.step_up_lifetime_s,
-                    second_factor_required=settings.second_factor_required,
-                ),
-            ]
+        machines = [
+            ApiKeyVerifier(identity, self.peppers, self.uses),
+            ServiceAccountVerifier(identity, self.peppers, self.uses),
+        ]
+        persons = AccessTokenVerifier(
+            identity,
+            self.signer,
+            settings.step_up_lifetime_s,
+            second_factor_required=settings.second_factor_required,
         )
+        self.authenticator = Authenticator([*machines, persons], [*machines, persons])
         self.provider_http = ProviderHttp()
         self.providers = identity_providers(settings, self.provider_http)
         self.federation = FederationService(identity, self.auth, self.providers, self.mail_box, settings)
@@ -339,6 +389,23 @@ class Work:
         every(DELETING, DELETING_INTERVAL_S, partial(go_on_deleting, application, identity, self.engine))
         retention = TraceRetention(application, identity, self.engine, settings.trace_retention_days)
         every(TRACE_RETENTION, TRACE_RETENTION_INTERVAL_S, retention.run)
+        self.live = LiveChannel(application)
+        self.run_fanout = RunFanout(application, self.live)
+        self.launcher = Launcher(self.engine, self.live)
+        self.workflow_secret_box = SecretBox(settings.secrets, WORKFLOW_SECRETS)
+        self.workflow_secrets = Secrets(application, self.workflow_secret_box)
+        self.task_registry = standard_registry()
+        self.node_works: dict[NodeKind, NodeWork] = {
+            NodeKind.TASK: TaskWork(self.task_registry),
+            NodeKind.HTTP: HttpWork(OutboundCalls(settings), self.workflow_secrets, settings.networks_for_workspaces),
+            NodeKind.MEMORY_STORE: MemoryStoreWork(),
+            NodeKind.MEMORY_RECALL: MemoryRecallWork(),
+        }
+        self.remote_queue = RemoteQueue(self.live, self.launcher)
+        self.work_waiting = WorkWaiting(application, self.live, self.remote_queue)
+        run_retention = RunRetention(application, identity, settings.run_retention_days)
+        every(RUN_RETENTION, RUN_RETENTION_INTERVAL_S, run_retention.run)
+        every(REMOTE, REMOTE_INTERVAL_S, LeaseExpiry(application, identity, self.remote_queue).run)
         self.observer = AgentObserver(application, identity)
         every(OBSERVING, OBSERVING_INTERVAL_S, self.observer.reconcile)
         every(ARRIVALS_SCHEDULE, ARRIVALS_INTERVAL_S, ArrivalSchedule(application, self.engine).run)
@@ -346,8 +413,11 @@ class Work:
         every(SEAL, SEAL_INTERVAL_S, Sealer(identity).run)
 
     async def close(self) -> None:
+        self.work_waiting.stop()
+        await self.run_fanout.stop()
         await self.observer.stop()
         await self.engine.stop()
+        await self.live.stop()
         await self.outbound.aclose()
 
 
@@ -376,6 +446,7 @@ def create_app(settings: Settings) -> Litestar:
         policies=policy_book,
         listeners=(work.observer,),
     )
+    work.engine.register(RUN_TRACE, RunTracer(trace_ingestor).export, max_per_workspace=RUN_TRACES_PER_WORKSPACE)
     values = people.values | {
         "settings": settings,
         "database": databases.application,
@@ -383,6 +454,7 @@ def create_app(settings: Settings) -> Litestar:
         "rate_counter": counter,
         "health": Health(__version__, {"database": database_check, "engine": EngineCheck(work.engine)}),
         "engine": work.engine,
+        "run_fanout": work.run_fanout,
         "span_mapper": span_mapper,
         "trace_ingestor": trace_ingestor,
         "policy_book": policy_book,
@@ -390,7 +462,15 @@ def create_app(settings: Settings) -> Litestar:
         "trace_import": TraceImport(trace_ingestor, settings.otlp_body_limit_bytes),
         "agent_observer": work.observer,
         "door": work.door,
+        "live": work.live,
+        "launcher": work.launcher,
+        "run_waiter": RunWaiter(databases.application, work.live),
+        "remote_queue": work.remote_queue,
+        "work_waiting": work.work_waiting,
         "webhook_box": work.webhook_box,
+        "workflow_secret_box": work.workflow_secret_box,
+        "workflow_secrets": work.workflow_secrets,
+        "task_registry": work.task_registry,
     }
 
     @asynccontextmanager
@@ -400,6 +480,7 @@ def create_app(settings: Settings) -> Litestar:
         reloading = asyncio.create_task(people.signer.keep_fresh())
         # A current schema is the rule: then the engine runs before the first request.
         await asyncio.wait({starting}, timeout=START_PATIENCE_S)
+        await work.live.start()
         await trace_ingestor.start()
         try:
             yield
@@ -457,6 +538,7 @@ def _middleware(
         RatePolicy("address", settings.rate_limit_per_address),
     )
     return [
+        DefineMiddleware(SocketRefusals),
         DefineMiddleware(RefusedCredentials, limiter=limiter, policies=policies),
         DefineMiddleware(AuthenticationMiddleware, authenticator=authenticator),
         DefineMiddleware(RateLimits, limiter=limiter, policies=policies),

@@ -55,6 +55,7 @@ from spectral.platform.mail.outbox import MailBox
 from spectral.platform.resealing import Resealed, reseal, sealed_columns
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import SpectralError
+from spectral.runner_command import runner
 from spectral.settings import Environment, Settings, SettingsError, load_settings
 
 DEVELOPMENT_NOTICE = (
@@ -103,7 +104,7 @@ def serve(host: str | None, port: int | None) -> None:
             address=host or settings.host,
             port=port or settings.port,
             interface=Interfaces.ASGI,
-            websockets=False,
+            websockets=True,
             log_enabled=False,
             backlog=BACKLOG,
             # Counts connections, idle and slow ones included: few would lock everybody else out.
@@ -424,6 +425,7 @@ def mail() -> None:
 
 main.add_command(demo)
 main.add_command(database)
+main.add_command(runner)
 
 
 def settings_or_exit() -> Settings:

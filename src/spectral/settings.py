@@ -30,6 +30,7 @@ SHORTEST_PASSWORD_IN_PRODUCTION = 8
 STARTTLS = {"required": True, "true": True, "opportunistic": None, "never": False, "false": False}
 LONGEST_RETRY_S = 24 * 3600
 MAXIMUM_RETRIES = 20
+EVERY_NETWORK = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 ROLE_NAME = r"^[a-z_][a-z0-9_]{0,62}$"
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,49}$")]
 BUILT_IN_PROVIDERS = frozenset({"google", "github"})
@@ -160,6 +161,7 @@ class Settings(BaseSettings):
     otlp_pending_requests: int = Field(default=512, ge=1, le=100_000)
     otlp_pending_bytes: int = Field(default=128 * 1024 * 1024, ge=1024)
     trace_retention_days: int | None = Field(default=None, ge=1, le=3_650)
+    run_retention_days: int = Field(default=30, ge=1, le=3_650)
     span_partition_days_behind: int = Field(default=30, ge=0, le=390)
     span_partition_days_ahead: int = Field(default=7, ge=1, le=31)
     idempotency_lease_s: int = Field(default=60, ge=1)
@@ -183,6 +185,7 @@ class Settings(BaseSettings):
     oauth_redirect_uri: str | None = None
 
     outbound_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    workspace_networks: Annotated[tuple[IPv4Network | IPv6Network, ...] | None, NoDecode] = None
     webhook_retry_intervals_s: Annotated[tuple[float, ...], NoDecode] = (5, 30, 120, 600, 3600, 21_600, 43_200)
 
     engine_executes: bool = True
@@ -204,7 +207,7 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return value
 
-    @field_validator("trusted_proxies", "outbound_allowed_networks", mode="before")
+    @field_validator("trusted_proxies", "outbound_allowed_networks", "workspace_networks", mode="before")
     @classmethod
     def networks(cls, value: object) -> object:
         """Comma-separated in the environment: `10.0.0.0/8, 2001:db8::1`; a plain address is a network of one."""
@@ -401,6 +404,13 @@ class Settings(BaseSettings):
         if self.password_minimum_characters is not None:
             return self.password_minimum_characters
         return 12 if self.environment is Environment.PRODUCTION else 7
+
+    @property
+    def networks_for_workspaces(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """What workspaces may admit for their own `http` steps: in production nothing unless it is listed."""
+        if self.workspace_networks is not None:
+            return self.workspace_networks
+        return () if self.environment is Environment.PRODUCTION else EVERY_NETWORK
 
     @property
     def secrets(self) -> tuple[bytes, ...]:

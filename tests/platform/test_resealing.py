@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from spectral.cli import main
 from spectral.domains.auth.federation_models import SignInAttempt
+from spectral.domains.workflows.models import WorkflowSecret
 from spectral.platform.db.migrations import owner_engine
 from spectral.platform.db.session import Database
 from spectral.platform.db.tenants import Parts
@@ -100,6 +101,15 @@ async def something_sealed_of_each_kind(
                     events=["*"],
                     enabled=False,
                     created_by="tests",
+                )
+            )
+            session.add(
+                WorkflowSecret(
+                    workspace_id=tenant.workspace_id,
+                    name="TOKEN",
+                    value=seal("workflow-secret", f"token of {tenant.name}"),
+                    created_by="tests",
+                    updated_at=utc_now(),
                 )
             )
 

@@ -30,6 +30,8 @@ class EventType(StrEnum):
     SCAN_FINISHED = "scan.finished"
     SCAN_PHASE_STARTED = "scan.phase_started"
     WEBHOOK_PING = "webhook.ping"
+    WORKFLOW_INTERRUPT_REQUESTED = "workflow.interrupt_requested"
+    WORKFLOW_RUN_FINISHED = "workflow.run_finished"
     WORKSPACE_MEMBER_CHANGED = "workspace.member_changed"
 
 

@@ -9,7 +9,8 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import cast
 
 import httpcore
@@ -55,6 +56,27 @@ GLOBAL_IPV6 = IPv6Network("2000::/3")
 REFUSED_IPV6 = tuple(IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
 # Networks with IPv6 only reach IPv4 through these; what counts is the address inside.
 NAT64 = IPv6Network("64:ff9b::/96")
+# Where clouds tell a machine its credentials, and what is nobody's own network. No customer opens these for themselves.
+# Source: the providers' documentation of their metadata services (AWS with ECS and EKS, GCP, Azure, Oracle, Alibaba).
+NEVER_ADMITTED: tuple[Network, ...] = tuple(
+    ip_network(network)
+    for network in (
+        "0.0.0.0/8",
+        "100.100.100.200/32",
+        "168.63.129.16/32",
+        "169.254.169.254/32",
+        "169.254.170.2/32",
+        "169.254.170.23/32",
+        "192.0.0.192/32",
+        "224.0.0.0/3",
+        "::/128",
+        "fd00:c1::a9fe:a9fe/128",
+        "fd00:ec2::/32",
+        "fd20:ce::254/128",
+        "fe80::a9fe:a9fe/128",
+        "ff00::/8",
+    )
+)
 
 
 class OutboundRefusedError(httpx.RequestError):
@@ -71,17 +93,31 @@ def is_allowed(address: Address, allowed: Iterable[Network] = ()) -> bool:
     Private, loopback, link-local, shared, multicast, reserved and transitional addresses are refused unless `allowed`
     holds them. An IPv4 address inside an IPv6 one (mapped, NAT64) is judged by itself.
     """
-    if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped
-        if inner is None and address in NAT64:
-            inner = IPv4Address(int(address) & 0xFFFF_FFFF)
-        if inner is not None:
-            return is_allowed(inner, allowed)
-    if any(address in network for network in allowed if network.version == address.version):
+    address = _inner(address)
+    if _is_in(address, allowed):
         return True
     if isinstance(address, IPv4Address):
         return not any(address in network for network in REFUSED_IPV4)
     return address in GLOBAL_IPV6 and not any(address in network for network in REFUSED_IPV6)
+
+
+def is_admitted(address: Address, admitted: Iterable[Network]) -> bool:
+    """Whether a customer who admits these networks for their own calls may call the address: never `NEVER_ADMITTED`."""
+    address = _inner(address)
+    return _is_in(address, admitted) and not _is_in(address, NEVER_ADMITTED)
+
+
+def _inner(address: Address) -> Address:
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address in NAT64:
+            return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address
+
+
+def _is_in(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address in network for network in networks if network.version == address.version)
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -91,10 +127,15 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to checked addresses only."""
+    """Connects to checked addresses only.
 
-    def __init__(self, allowed: Sequence[Network], resolver: Resolver) -> None:
+    allowed: networks that the installation does not refuse although private.  admitted: those of one customer, for
+    calls of their own; whoever else uses the same connections may call what this customer may.
+    """
+
+    def __init__(self, allowed: Sequence[Network], resolver: Resolver, admitted: Sequence[Network] = ()) -> None:
         self._allowed = tuple(allowed)
+        self._admitted = tuple(admitted)
         self._resolver = resolver
         self._inner = httpcore.AnyIOBackend()
 
@@ -139,7 +180,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectError("the name does not resolve") from error
         addresses = list(dict.fromkeys(ip_address(text.partition("%")[0]) for text in found))
         # One refused address refuses the name: its owner chooses which of them is tried first.
-        if not all(is_allowed(address, self._allowed) for address in addresses):
+        if not all(is_allowed(address, self._allowed) or is_admitted(address, self._admitted) for address in addresses):
             raise OutboundRefusedError("the host's address is private or reserved")
         return addresses
 
@@ -174,7 +215,13 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
     """
 
     def __init__(
-        self, backend: GuardedBackend, *, https_only: bool, response_limit_bytes: int, verify: ssl.SSLContext | bool
+        self,
+        backend: GuardedBackend,
+        *,
+        https_only: bool,
+        response_limit_bytes: int,
+        verify: ssl.SSLContext | bool,
+        total_timeout_s: float = TOTAL_TIMEOUT_S,
     ) -> None:
         context = httpx.create_ssl_context(verify=verify, trust_env=False)
         super().__init__(verify=context, trust_env=False)
@@ -182,15 +229,16 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         self._pool = httpcore.AsyncConnectionPool(ssl_context=context, network_backend=backend, max_connections=100)
         self._https_only = https_only
         self._response_limit_bytes = response_limit_bytes
+        self._total_timeout_s = total_timeout_s
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises OutboundRefusedError, also for an answer in an encoding that was not asked for (a bomb)."""
         schemes = ("https",) if self._https_only else ("https", "http")
         if request.url.scheme not in schemes:
             raise OutboundRefusedError(f"only {' and '.join(schemes)} addresses are called")
-        deadline = time.monotonic() + TOTAL_TIMEOUT_S
+        deadline = time.monotonic() + self._total_timeout_s
         try:
-            async with asyncio.timeout(TOTAL_TIMEOUT_S):
+            async with asyncio.timeout(self._total_timeout_s):
                 response = await super().handle_async_request(request)
         except TimeoutError as error:
             raise httpx.ReadTimeout("the answer took too long") from error
@@ -232,6 +280,48 @@ def outbound_client(
         event_hooks={"response": [_refuse_bad_redirects]},
         trust_env=False,
     )
+
+
+class OutboundCalls:
+    """Clients for calls that a customer describes: each for one call, with networks that only this customer admits.
+
+    No connection outlives its call: one into a customer's own network must not be there for the next customer's.
+    """
+
+    def __init__(
+        self, settings: Settings, *, resolver: Resolver = resolve, verify: ssl.SSLContext | bool = True
+    ) -> None:
+        self._allowed = settings.outbound_allowed_networks
+        self._resolver = resolver
+        self._verify = verify
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        # Reading the certificates takes longer than everything else here.
+        return httpx.create_ssl_context(verify=self._verify, trust_env=False)
+
+    def client(
+        self, admitted: Sequence[Network], *, timeout_s: float, response_limit_bytes: int = RESPONSE_LIMIT_BYTES
+    ) -> httpx.AsyncClient:
+        """A client that follows no redirects and takes nothing from the environment; whoever asks closes it.
+
+        admitted: networks that this customer may call although private; never `NEVER_ADMITTED`.
+        timeout_s: for one request with its answer.  Raises as `outbound_client`.
+        """
+        transport = GuardedTransport(
+            GuardedBackend(self._allowed, self._resolver, admitted),
+            https_only=False,
+            response_limit_bytes=response_limit_bytes,
+            verify=self._context,
+            total_timeout_s=timeout_s,
+        )
+        return httpx.AsyncClient(
+            transport=transport,
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity", "User-Agent": "Spectral"},
+            trust_env=False,
+        )
 
 
 async def _refuse_bad_redirects(response: httpx.Response) -> None:

@@ -35,6 +35,7 @@ UNKNOWN_ADDRESS = "unknown"
 MAXIMUM_ADDRESS_CHARACTERS = 100
 FIRST_ERROR_STATUS = 400
 CACHED = frozenset({"GET", "HEAD"})
+KNOWN = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})
 # Credentials that are no good, rights that are missing, limits that are used up: what an operator wants to be told of.
 SUSPICIOUS = {401: logging.WARNING, 403: logging.WARNING, 429: logging.WARNING}
 
@@ -58,7 +59,7 @@ class RequestContext:
         self.names = frozenset(name for name, _ in self.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] not in KNOWN:
             await self.app(scope, receive, send)
             return
         request_id = _given_id(scope) or str(new_id())
@@ -66,6 +67,9 @@ class RequestContext:
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         state["client_address"] = address
+        if scope["type"] == ScopeType.WEBSOCKET:
+            await self._socket(scope, receive, send, Origin(request_id, address))
+            return
         started = time.perf_counter()
         status = 500
         http = scope
@@ -95,6 +99,31 @@ class RequestContext:
                     address=address,
                     **({"problem": state["problem"]} if "problem" in state else {}),
                 )
+            ORIGIN.reset(known)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send, origin: Origin) -> None:
+        """A WebSocket has no answer whose headers could be completed; its line says how it was closed."""
+        started = time.perf_counter()
+        code: int | None = None
+
+        async def send_noting(message: Message) -> None:
+            nonlocal code
+            if message["type"] == "websocket.close":
+                code = message["code"]
+            await send(message)
+
+        known = ORIGIN.set(origin)
+        try:
+            await self.app(scope, receive, send_noting)
+        finally:
+            log.info(
+                "socket",
+                path=scope["path"][:300],
+                code=code,
+                duration_ms=round((time.perf_counter() - started) * 1000, 2),
+                actor=actor_of(scope),
+                address=origin.address,
+            )
             ORIGIN.reset(known)
 
     def _complete(self, scope: HTTPScope, start: HTTPResponseStartEvent, request_id: str) -> list[tuple[bytes, bytes]]:

@@ -1,6 +1,6 @@
 """The door sends each request to its provider, keeps the order and remembers how the models behaved."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -129,3 +129,42 @@ def test_percentiles_are_nearest_ranks() -> None:
     assert nearest_rank([], 0.5) is None
     assert nearest_rank([7.0], 0.99) == 7.0
     assert [nearest_rank(list(range(1, 101)), quantile) for quantile in (0.5, 0.95, 0.99)] == [50, 95, 99]
+
+
+class Streaming(Scripted):
+    """As its script says, letter by letter."""
+
+    async def complete_streaming(
+        self, request: ModelRequest, on_text: Callable[[str], None]
+    ) -> ModelReply | ModelFault:
+        text = request.messages[-1].content
+        if text == "explode":
+            raise RuntimeError("a secret of ours")
+        outcome = _outcome(text, 0)
+        for letter in outcome.text if isinstance(outcome, ModelReply) else "b":
+            on_text(letter)
+        return outcome
+
+
+async def test_a_text_comes_in_pieces_from_who_can_and_whole_from_who_cannot() -> None:
+    door = ModelDoor([Streaming("first", "a"), Scripted("second", "b")])
+    pieces: dict[str, list[str]] = {"a": [], "b": []}
+    for model, said in pieces.items():
+        assert (await door.complete_streaming(ask(model, "one"), said.append)).text == "ONE"
+    assert pieces == {"a": ["O", "N", "E"], "b": ["ONE"]}
+    assert [(one.calls, one.failures) for one in door.health()] == [(1, 0), (1, 0)]
+
+
+@pytest.mark.parametrize("model", ["a", "b"])
+async def test_a_call_that_was_to_stream_fails_like_any_other(model: str) -> None:
+    door = ModelDoor([Streaming("first", "a"), Scripted("second", "b")])
+    said: list[str] = []
+    with pytest.raises(ModelRequestError, match="no such parameter"):
+        await door.complete_streaming(ask(model, "refuse"), said.append)
+    with pytest.raises(ModelUnavailableError, match="failed: RuntimeError"):
+        await door.complete_streaming(ask(model, "explode"), said.append)
+    with pytest.raises(UnknownModelError):
+        await door.complete_streaming(ask("c", "one"), said.append)
+    assert said == (["b"] if model == "a" else [])
+    health = next(one for one in door.health() if one.model == model)
+    assert (health.calls, health.failures) == (2, 2)

@@ -20,8 +20,12 @@ MODE_ATTRIBUTE = "spectral.mode"
 
 
 class ExecutionMode(StrEnum):
-    """Why something is executed. Evaluations are kept out of live figures and out of the guard."""
+    """Why something is executed. Evaluations are kept out of live figures and out of the guard.
 
+    live: as a part of a workflow's run, for whoever runs it.
+    """
+
+    LIVE = "live"
     EVALUATION = "evaluation"
     PLAYGROUND = "playground"
 

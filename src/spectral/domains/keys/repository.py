@@ -49,11 +49,20 @@ def by_hash(model: type[WorkspaceCredential], hashes: Sequence[str]) -> sa.Selec
 
     Its columns and `account_id`; found before there is a workspace to be bound to.
     """
+    return _with_account(model).where(model.key_hash.in_(hashes))
+
+
+def by_id(model: type[WorkspaceCredential], credential_id: UUID) -> sa.Select[Any]:
+    """As `by_hash`, of a credential that was shown before."""
+    return _with_account(model).where(model.id == credential_id)
+
+
+def _with_account(model: type[WorkspaceCredential]) -> sa.Select[Any]:
     return (
         sa.select(model.__table__, Workspace.account_id)  # type: ignore[attr-defined]
         .join(Workspace, Workspace.id == model.workspace_id)
         .join(Account, Account.id == Workspace.account_id)
-        .where(model.key_hash.in_(hashes), Workspace.deleting_at.is_(None), Account.deleting_at.is_(None))
+        .where(Workspace.deleting_at.is_(None), Account.deleting_at.is_(None))
         .limit(1)
     )
 

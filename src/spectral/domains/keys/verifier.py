@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from spectral.domains.keys.credentials import API_KEY, SERVICE_ACCOUNT, is_well_formed, status_at
 from spectral.domains.keys.models import ApiKey, ServiceAccount, WorkspaceCredential
 from spectral.domains.keys.peppers import Peppers
-from spectral.domains.keys.repository import by_hash
+from spectral.domains.keys.repository import by_hash, by_id
 from spectral.domains.keys.uses import THROTTLE, Renewal, Use, UseNotes
-from spectral.platform.access.authentication import Target
+from spectral.platform.access.authentication import Identity, Target
 from spectral.platform.access.principal import ACTOR_KINDS, Principal, PrincipalKind, WorkspaceAccess
 from spectral.platform.access.scopes import API_KEY_SCOPES, WORKSPACE_SCOPES, Scope, WorkspaceRole
 from spectral.platform.db.session import Database
@@ -41,15 +41,27 @@ class MachineVerifier(ABC):
         """The credential's workspace is the only one it may touch. Raises NotAuthenticatedError, always the same."""
         if not is_well_formed(credential):
             raise NotAuthenticatedError
-        rows = await self._identity.look_up(by_hash(self.model, self._peppers.hashes(credential)))
-        if not rows:
-            raise NotAuthenticatedError
-        found, now = rows[0], utc_now()
-        if status_at(now, expires_at=found.expires_at, revoked_at=found.revoked_at) != "active":
-            raise NotAuthenticatedError
+        found = await self._find(by_hash(self.model, self._peppers.hashes(credential)))
+        now = utc_now()
         renewal = self._renewal(credential, found)
         if renewal is not None or found.last_used_at is None or now - found.last_used_at >= THROTTLE:
             self._uses.note(Use(self.model, found.workspace_id, found.id, now, renewal))
+        return self._principal(found, target)
+
+    async def present(self, identity: Identity, target: Target) -> Principal:
+        """As `principal`, of a credential that was shown before; that it is looked at again is no use of it."""
+        return self._principal(await self._find(by_id(self.model, identity.credential_id)), target)
+
+    async def _find(self, statement: sa.Select[Any]) -> sa.Row[Any]:
+        rows = await self._identity.look_up(statement)
+        if not rows:
+            raise NotAuthenticatedError
+        found = rows[0]
+        if status_at(utc_now(), expires_at=found.expires_at, revoked_at=found.revoked_at) != "active":
+            raise NotAuthenticatedError
+        return found
+
+    def _principal(self, found: sa.Row[Any], target: Target) -> Principal:
         access = WorkspaceAccess(
             found.workspace_id, found.account_id, self.scopes(found), f"{ACTOR_KINDS[self.kind]}:{found.id}"
         )

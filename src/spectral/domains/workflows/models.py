@@ -13,10 +13,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from spectral.domains.workflows.execution.states import RunStatus
 from spectral.platform.db.base import Base, Json, NanoUsdColumn, UtcTime, WorkspaceOwned, tenant_fk
+from spectral.platform.shared.secret_box import sealed
 
 NAME_MAXIMUM = 128
 KEY_MAXIMUM = 512
+SECRET_PURPOSE = "workflow-secret"
+SECRET_NAME = r"[A-Z][A-Z0-9_]{0,63}"
 STATUSES = ", ".join(f"'{status}'" for status in RunStatus)
+OPEN_TASKS = sa.text("status IN ('queued', 'leased')")
+LEASED_TASKS = sa.text("status = 'leased'")
 
 
 class Workflow(WorkspaceOwned, Base):
@@ -280,13 +285,13 @@ class WorkflowInterrupt(WorkspaceOwned, Base):
 
 
 class WorkflowSecret(WorkspaceOwned, Base):
-    """A secret that definitions name and never hold. value: encrypted (`SecretBox`, purpose `workflow-secret`)."""
+    """A secret that definitions name and never hold. value: sealed (`SecretBox` of `SECRET_PURPOSE`)."""
 
     __tablename__ = "workflow_secret"
     __table_args__ = (sa.UniqueConstraint("workspace_id", "name"),)
 
     name: Mapped[str] = mapped_column(sa.String(NAME_MAXIMUM))
-    value: Mapped[str] = mapped_column(sa.Text)
+    value: Mapped[str] = mapped_column(sa.Text, info=sealed(SECRET_PURPOSE))
     created_by: Mapped[str] = mapped_column(sa.String(100))
     updated_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True))
 
@@ -337,15 +342,29 @@ class RemoteTask(WorkspaceOwned, Base):
 
     queue: `agent:<id>` or a name that the definition chose.  task: what the runner is given.
     run_id, step_key, iteration, generation: the step that waits for it, None for work of another part (`subject`).
-    token_digest: SHA-256 of the present lease token.  attempts: how often it was leased.
+    available_at: when it may be leased; of one that is leased, when that lease ends (`expires_at`).
+    lease_s: how long a lease lasts without a heartbeat.  attempts: how often it was leased.
+    token_digest: SHA-256 of the last lease's token.
     result_digest: SHA-256 of the body that was taken, so that the same one again is fine.
     """
 
     __tablename__ = "remote_task"
     __table_args__ = (
         sa.CheckConstraint("status IN ('queued', 'leased', 'done', 'failed', 'cancelled')", name="status"),
-        sa.Index(None, "workspace_id", "queue", "status", "available_at", "id"),
-        sa.Index(None, "workspace_id", "run_id"),
+        # What has ended leaves the index: runners look here all the time, and what is open is counted here.
+        sa.Index(
+            "ix_remote_task_open",
+            "workspace_id",
+            "queue",
+            "status",
+            "available_at",
+            "id",
+            sqlite_where=OPEN_TASKS,
+            postgresql_where=OPEN_TASKS,
+        ),
+        # Leases that have ended are looked for across workspaces.
+        sa.Index("ix_remote_task_leased", "available_at", sqlite_where=LEASED_TASKS, postgresql_where=LEASED_TASKS),
+        sa.Index(None, "workspace_id", "run_id", "generation", "step_key"),
     )
 
     queue: Mapped[str] = mapped_column(sa.String(NAME_MAXIMUM))
@@ -360,6 +379,7 @@ class RemoteTask(WorkspaceOwned, Base):
     token_digest: Mapped[str | None] = mapped_column(sa.String(64))
     leased_by: Mapped[str | None] = mapped_column(sa.String(200))
     expires_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+    lease_s: Mapped[float]
     attempts: Mapped[int]
     max_attempts: Mapped[int]
     result_digest: Mapped[str | None] = mapped_column(sa.String(64))

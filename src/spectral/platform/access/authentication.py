@@ -1,16 +1,17 @@
 """Turns a credential into a `Principal`, once per request, before any guard runs."""
 
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from spectral.platform.access.principal import Principal
+from spectral.platform.access.principal import Principal, PrincipalKind
 from spectral.platform.shared.errors import MalformedRequestError, NotAuthenticatedError
 from spectral.platform.shared.origin import ORIGIN
 
@@ -36,6 +37,29 @@ class Target:
     account_id: UUID | None
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a caller was, without what proved it: enough to ask what they may do now."""
+
+    kind: PrincipalKind
+    credential_id: UUID
+    user_id: UUID | None
+
+    @classmethod
+    def of(cls, principal: Principal) -> "Identity":
+        return cls(principal.kind, principal.credential_id, principal.user_id)
+
+
+class IdentityVerifier(Protocol):
+    """Knows what one kind of caller may do; domains implement it, `app.py` wires it."""
+
+    kind: PrincipalKind
+
+    async def present(self, identity: Identity, target: Target) -> Principal:
+        """The caller, with rights read from the database. Raises NotAuthenticatedError when it has ended."""
+        ...
+
+
 class CredentialVerifier(Protocol):
     """Knows one kind of credential; domains implement it, `app.py` wires it."""
 
@@ -55,17 +79,20 @@ class Authenticator:
     through `forget`.
     """
 
-    def __init__(self, verifiers: list[CredentialVerifier]) -> None:
+    def __init__(
+        self, verifiers: list[CredentialVerifier], identity_verifiers: Sequence[IdentityVerifier] = ()
+    ) -> None:
         self._verifiers = verifiers
+        self._identity_verifiers = {verifier.kind: verifier for verifier in identity_verifiers}
         self._cache: OrderedDict[tuple[bytes, Target], tuple[float, Principal]] = OrderedDict()
+        self._reviews: OrderedDict[Hashable, tuple[float, asyncio.Task[Principal]]] = OrderedDict()
         self._forgotten = 0
 
     async def principal(self, credential: str, target: Target) -> Principal:
         """The caller behind this credential. Raises NotAuthenticatedError."""
         if len(credential) > MAXIMUM_CREDENTIAL_CHARACTERS:
             raise NotAuthenticatedError
-        # The credential itself is not kept in memory longer than the request.
-        key = (hashlib.blake2b(credential.encode("utf-8", "replace"), digest_size=16).digest(), target)
+        key = (digest_of(credential), target)
         now = time.monotonic()
         if (hit := self._cache.get(key)) and hit[0] > now:
             return hit[1]
@@ -86,9 +113,34 @@ class Authenticator:
                 return await verifier.principal(credential, target)
         raise NotAuthenticatedError
 
+    async def present(self, identity: Identity, target: Target) -> Principal:
+        """What somebody who was known before may do now. Raises NotAuthenticatedError."""
+        verifier = self._identity_verifiers.get(identity.kind)
+        if verifier is None:
+            raise NotAuthenticatedError
+        return await verifier.present(identity, target)
+
+    async def review(self, who: Hashable, look: Callable[[], Awaitable[Principal]], age_s: float) -> Principal:
+        """What `look` answered at most `age_s` ago, for everybody who asks about the same one: streams share a look.
+
+        Raises what it raised.
+        """
+        now = time.monotonic()
+        known = self._reviews.get(who)
+        if known is None or now - known[0] >= age_s:
+            task = asyncio.ensure_future(look())
+            # Whoever asked may be gone when it fails.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._reviews[who] = known = (now, task)
+            self._reviews.move_to_end(who)
+            while len(self._reviews) > CACHE_ENTRIES:
+                self._reviews.popitem(last=False)
+        return await asyncio.shield(known[1])
+
     def forget(self) -> None:
         """Drop every remembered answer: called when rights or credentials changed in this process."""
         self._cache.clear()
+        self._reviews.clear()
         self._forgotten += 1
 
 
@@ -115,6 +167,11 @@ class AuthenticationMiddleware:
                     origin.credential_id = principal.credential_id
                 require_agreement(headers, target, principal)
         await self.app(scope, receive, send)
+
+
+def digest_of(credential: str) -> bytes:
+    """Names a credential in memory: the credential itself is not kept there longer than its request."""
+    return hashlib.blake2b(credential.encode("utf-8", "replace"), digest_size=16).digest()
 
 
 def identifying_headers(headers: Iterable[tuple[bytes, bytes]]) -> IdentifyingHeaders:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.platform.access.principal import WorkspaceAccess
-from spectral.platform.db.session import Database
+from spectral.platform.db.session import Database, after_commit
 from spectral.platform.engine.errors import LeaseLostError, WorkCancelledError
-from spectral.platform.engine.work import EngineWork, WorkState
+from spectral.platform.engine.settling import Holding
+from spectral.platform.engine.work import NEVER, EngineWork, WorkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +33,39 @@ class WorkItem:
     delay_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a handler wrote about its own work: that it ended (no `wake_at`), or until when it is parked.
+
+    more_due: whether other work of the kind waits in the workspace for the slot that is free now.
+    """
+
+    wake_at: datetime | None
+    more_due: bool
+
+
+Settled = Callable[["WorkContext", Settlement], None]
+
+
 class WorkContext:
     """One execution of one piece of work. It may be the second of its kind: another process may have died in the first.
 
     A handler therefore finds its place from its own rows, and calls `fence` in every transaction that writes results.
-    attempt: 1 for the first execution.
+    attempt: 1 for the first execution, and for the first after work was parked.
+
+    How the handler ends decides what becomes of the work, unless it said so itself in a transaction of its own, by
+    `park` or `finish`: then its execution was over with that commit.
     """
 
     def __init__(
-        self, item: WorkItem, *, database: Database, access: WorkspaceAccess, lease: int, attempt: int
+        self,
+        item: WorkItem,
+        *,
+        database: Database,
+        access: WorkspaceAccess,
+        lease: int,
+        attempt: int,
+        on_settled: Settled | None = None,
     ) -> None:
         self.kind = item.kind
         self.workspace_id = item.workspace_id
@@ -52,6 +78,10 @@ class WorkContext:
         self.attempt = attempt
         self._cancelled = threading.Event()
         self._lost = threading.Event()
+        self._holding = Holding(item.workspace_id, item.kind, item.key, lease)
+        self._on_settled = on_settled
+        self._settled = False
+        self.ended = False
 
     @property
     def cancelled(self) -> bool:
@@ -81,6 +111,45 @@ class WorkContext:
         if (await session.execute(owned.with_for_update(read=True))).first() is None:
             self._lost.set()
             raise LeaseLostError(str(self.key))
+
+    async def park(self, session: AsyncSession, until: datetime | None) -> None:
+        """With the caller's commit this execution is over, and the work waits for that moment or for `Engine.wake`.
+
+        until: None if only `wake` ends it.  The work keeps no slot meanwhile, and counts its attempts anew. Work that
+        was to be cancelled ends instead. Raises LeaseLostError as `fence` does; return from the handler afterwards.
+        """
+        wake_at = until or NEVER
+        self._settle_after(session, await self._holding.park(session, wake_at), wake_at)
+
+    async def finish(self, session: AsyncSession) -> None:
+        """With the caller's commit the work has succeeded and this execution is over.
+
+        Raises LeaseLostError as `fence` does; return from the handler afterwards.
+        """
+        self._settle_after(session, await self._holding.end(session, WorkState.SUCCEEDED), None)
+
+    def _settle_after(self, session: AsyncSession, more_due: bool | None, wake_at: datetime | None) -> None:  # noqa: FBT001
+        if more_due is None:
+            self._lost.set()
+            raise LeaseLostError(str(self.key))
+
+        async def tell() -> None:
+            self._settled = True
+            if self._on_settled is not None:
+                self._on_settled(self, Settlement(wake_at, more_due))
+
+        # Not before: a transaction that fails leaves the work to this execution.
+        after_commit(session, tell)
+
+    @property
+    def holding(self) -> Holding:
+        """The work's row, for the execution to write how the handler ended."""
+        return self._holding
+
+    @property
+    def settled(self) -> bool:
+        """Whether `park` or `finish` has committed."""
+        return self._settled
 
     def note_cancelled(self) -> None:
         """The work was asked to end; the handler sees it at its next look."""

@@ -1,7 +1,8 @@
 """DBOS behind the engine's door: queue, delays and recovery of jobs. Nothing else in the project imports it.
 
-A job names a piece of work and carries nothing else. Its body is synchronous and waits in one of DBOS's own threads
-while the work runs on the application's loop: asynchronous bodies would make DBOS replace that loop's thread pool.
+A job names a piece of work and carries nothing else: it brings the news to a process that has room. Its body is
+synchronous, in one of DBOS's own threads, and ends once the application's loop knows: asynchronous bodies would make
+DBOS replace that loop's thread pool.
 """
 
 import json
@@ -26,8 +27,8 @@ QUEUE = "spectral-work"
 JOB = "spectral.segment"
 POLLING_INTERVAL_S = 0.1
 MAX_EXECUTOR_THREADS = 32
-# Below the thread count: a waiting job body must not keep recovery from getting a thread.
-MAX_RUNNING = 24
+# Below the thread count, so that recovery gets a thread whatever arrives.
+MAX_JOBS = 24
 LIVE_STATES = frozenset({"ENQUEUED", "DELAYED", "PENDING"})
 
 JobBody = Callable[["JobRef"], None]
@@ -68,7 +69,7 @@ class _Executing:
 
 @DBOS.workflow(name=JOB, max_recovery_attempts=None)
 def run_segment(workspace_id: str, account_id: str, kind: str, key: str) -> None:
-    """The job's body; ends when the work has ended or turned out not to be ours to run."""
+    """The job's body; ends once this process knows of the work."""
     if _Executing.body is not None:
         _Executing.body(JobRef(UUID(workspace_id), UUID(account_id), kind, UUID(key)))
 
@@ -87,12 +88,12 @@ class JobQueue:
             lazy=True,
         )
 
-    async def enqueue(self, session: AsyncSession, ref: JobRef, segment_no: int, delay_s: float | None) -> None:
+    async def enqueue(self, session: AsyncSession, ref: JobRef, segment_no: int) -> None:
         """A job for the work exists when, and only if, the caller's transaction commits."""
         connection = await session.connection()
-        await connection.run_sync(self.enqueue_on, ref, segment_no, delay_s)
+        await connection.run_sync(self.enqueue_on, ref, segment_no)
 
-    def enqueue_on(self, connection: sa.Connection, ref: JobRef, segment_no: int, delay_s: float | None = None) -> None:
+    def enqueue_on(self, connection: sa.Connection, ref: JobRef, segment_no: int) -> None:
         """As `enqueue`, on a synchronous connection."""
         options: EnqueueOptions = {
             "workflow_name": JOB,
@@ -101,8 +102,6 @@ class JobQueue:
             "app_version": APPLICATION_VERSION,
             "queue_partition_key": f"{ref.workspace_id}:{ref.kind}",
         }
-        if delay_s is not None:
-            options["delay_seconds"] = delay_s
         arguments = (str(ref.workspace_id), str(ref.account_id), ref.kind, str(ref.key))
         self._client.enqueue_in_transaction(connection, options, *arguments)
 
@@ -163,7 +162,7 @@ class JobQueue:
             self._client.register_queue(
                 QUEUE,
                 partition_concurrency=jobs_per_partition,
-                worker_concurrency=MAX_RUNNING,
+                worker_concurrency=MAX_JOBS,
                 polling_interval_sec=POLLING_INTERVAL_S,
             )
             DBOS.launch()

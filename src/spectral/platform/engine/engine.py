@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,10 +12,10 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.platform.db.session import Database, after_commit
+from spectral.platform.engine.claims import Placed, halt, has_free_slot, place, try_to_count_alone
 from spectral.platform.engine.connections import (
     across_workspaces,
     database_now,
@@ -27,10 +28,13 @@ from spectral.platform.engine.errors import EngineStateError, UnknownKindError
 from spectral.platform.engine.execution import Execution, Registration
 from spectral.platform.engine.recovery import forget_old
 from spectral.platform.engine.schedules import Schedule, Schedules
+from spectral.platform.engine.timers import DueWork
 from spectral.platform.engine.upkeep import DEAD_AFTER, Upkeep
-from spectral.platform.engine.work import EngineExecutor, EngineWork, WorkState
+from spectral.platform.engine.work import EngineExecutor, EngineWork, WorkState, open_rows
 from spectral.platform.shared.clock import utc_now
 
+# How much of one kind a process runs at once, unless its registration says otherwise.
+MAX_PER_PROCESS = 24
 RETENTION_INTERVAL_S = 3600.0
 LATE_AFTER_S = 60.0
 
@@ -50,8 +54,8 @@ class EngineHealth:
     """What the engine is doing, across every process and workspace.
 
     status: degraded when no process executes or due work has waited for more than a minute; unavailable when the
-    database does not answer.  executing: whether this process executes.  oldest_queued_s: how long the oldest due
-    work has waited, None when nothing waits.
+    database does not answer.  executing: whether this process executes.  queued: due work that has not begun; what
+    waits for its time is none.  oldest_queued_s: how long the oldest of it has waited, None when nothing waits.
     """
 
     status: EngineStatus
@@ -85,16 +89,19 @@ class Engine:
         self._closed = False
         self.every("engine.retention", RETENTION_INTERVAL_S, self._forget_old)
 
-    def register(self, kind: str, handler: Handler, *, max_per_workspace: int = 2) -> None:
+    def register(
+        self, kind: str, handler: Handler, *, max_per_workspace: int = 2, max_per_process: int = MAX_PER_PROCESS
+    ) -> None:
         """Work of this kind is done by `handler`, at most `max_per_workspace` of it at once in one workspace.
 
+        max_per_process: how much of it one process runs at once, of all workspaces; it serves them in turns.
         Raises EngineStateError after `start`, ValueError for a kind that has a handler.
         """
         if self._starting is not None:
             raise EngineStateError("kinds are registered before the engine starts")
         if kind in self._registrations:
             raise ValueError(f"{kind} has a handler already")
-        self._registrations[kind] = Registration(handler, max_per_workspace)
+        self._registrations[kind] = Registration(handler, max_per_workspace, max_per_process)
 
     def every(self, name: str, interval_s: float, function: Callable[[], Awaitable[None]]) -> None:
         """`function` runs once in every interval of that many seconds (≥ 1), in one process of the installation.
@@ -131,40 +138,33 @@ class Engine:
     async def enqueue(self, session: AsyncSession, item: WorkItem) -> bool:
         """The work will be done if, and only if, the caller's transaction commits; False when its key is known already.
 
-        The session must be bound to the item's workspace. Starts right after the commit when this process executes
-        and the workspace has a free slot, else through the queue. Raises UnknownKindError.
+        The session must be bound to the item's workspace. When this process executes and the workspace has a free
+        slot, the work is claimed in the same transaction and starts right after the commit; else it waits for a slot,
+        here or in another process. Raises UnknownKindError.
         """
-        registration = self._registrations.get(item.kind)
-        if registration is None:
-            raise UnknownKindError(item.kind)
-        now = utc_now()
-        direct = item.delay_s is None and self._upkeep is not None and self._execution.has_capacity
-        if direct:
-            direct = await self._open_work(session, item, now) < registration.max_per_workspace
-        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
-        new = await session.execute(
-            insert(EngineWork)
-            .values(
-                workspace_id=item.workspace_id,
-                id=item.key,
-                account_id=item.account_id,
-                kind=item.kind,
-                payload=dict(item.payload),
-                segment_no=0 if direct else 1,
-                created_at=now,
-                wake_at=now + timedelta(seconds=item.delay_s or 0.0),
-            )
-            .on_conflict_do_nothing(index_elements=["workspace_id", "id"])
-            .returning(EngineWork.id)
-        )
-        if new.first() is None:
-            return False
-        ref = JobRef(item.workspace_id, item.account_id, item.kind, item.key)
-        if direct:
-            after_commit(session, lambda: self._start_directly(ref))
-        else:
-            await self._queue.enqueue(session, ref, 1, item.delay_s)
-        return True
+        return await self._place(session, item, again=False)
+
+    async def wake(self, session: AsyncSession, item: WorkItem) -> None:
+        """As `enqueue`, for work that is parked or has ended as well: it runs once more. What runs is left alone.
+
+        Two transactions that wake and park the same work must exclude each other, by a lock of the caller's on a row
+        of its own which is taken first. Raises UnknownKindError.
+        """
+        await self._place(session, item, again=True)
+
+    async def halt(self, session: AsyncSession, workspace_id: UUID, key: UUID) -> None:
+        """Open work is parked until `wake` once the caller's transaction commits, whoever runs it; else nothing is.
+
+        A running execution has lost its lease with the commit: what it still writes is refused by `fence`. It is
+        interrupted at once in this process, and within about a second in another.
+        """
+        lease = await halt(session, workspace_id, key)
+        if lease is not None:
+
+            async def interrupt() -> None:
+                self._execution.interrupt(key, lease)
+
+            after_commit(session, interrupt)
 
     async def cancel(self, session: AsyncSession, workspace_id: UUID, key: UUID) -> bool:
         """Waiting work never runs, running work is told to end, once the caller's transaction commits.
@@ -252,16 +252,13 @@ class Engine:
         self._upkeep = upkeep
 
     def _run_job(self, loop: asyncio.AbstractEventLoop, ref: JobRef) -> None:
-        """In one of the queue's threads: the work runs on the loop, the thread waits for its end."""
-        if self._closed or loop.is_closed():
+        """In one of the queue's threads: the loop hears of the work, and takes it if it has room."""
+        if self._closed:
             return
-        future = asyncio.run_coroutine_threadsafe(self._execution.run(ref), loop)
-        while not loop.is_closed():
-            try:
-                future.result(timeout=1.0)
-            except TimeoutError:
-                continue
-            return
+        work = DueWork(ref.workspace_id, ref.account_id, ref.kind)
+        # The loop may be closed already; then nothing runs here any more.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._execution.want, work)
 
     def _shut_down(self) -> None:
         if self._upkeep is not None:
@@ -272,20 +269,45 @@ class Engine:
         self._queue.close()
         self._threads.dispose()
 
-    async def _open_work(self, session: AsyncSession, item: WorkItem, now: datetime) -> int:
-        """How much of this kind runs or is due in the workspace, this item not counted."""
-        statement = sa.select(sa.func.count()).where(
-            EngineWork.workspace_id == item.workspace_id,
-            EngineWork.kind == item.kind,
-            sa.or_(
-                EngineWork.state == WorkState.RUNNING,
-                sa.and_(EngineWork.state == WorkState.QUEUED, EngineWork.wake_at <= now),
-            ),
+    async def _place(self, session: AsyncSession, item: WorkItem, *, again: bool) -> bool:
+        registration = self._registrations.get(item.kind)
+        if registration is None:
+            raise UnknownKindError(item.kind)
+        now = utc_now()
+        executes = self._upkeep is not None and not self._closed
+        claims = with_job = False
+        if item.delay_s is None:
+            if executes and self._execution.has_capacity(item.kind):
+                claims = await try_to_count_alone(session, item.workspace_id, item.kind)
+            else:
+                with_job = await has_free_slot(session, item, registration.max_per_workspace, now)
+        placed = await place(
+            session,
+            item,
+            now,
+            executor_id=self.executor_id if claims else None,
+            limit=registration.max_per_workspace,
+            with_job=with_job,
+            again=again,
         )
-        return int((await session.execute(statement)).scalar_one())
+        if placed is None:
+            return False
+        if with_job:
+            ref = JobRef(item.workspace_id, item.account_id, item.kind, item.key)
+            await self._queue.enqueue(session, ref, placed.segment_no)
+        if executes:
+            after_commit(session, partial(self._go_on, item, placed, now))
+        return True
 
-    async def _start_directly(self, ref: JobRef) -> None:
-        self._execution.start(ref)
+    async def _go_on(self, item: WorkItem, placed: Placed, now: datetime) -> None:
+        """The transaction that placed the work has committed."""
+        work = DueWork(item.workspace_id, item.account_id, item.kind)
+        if placed.claimed:
+            self._execution.begin(self._execution.context(item, placed.lease, placed.attempts))
+        elif item.delay_s is None:
+            self._execution.want_later(work)
+        else:
+            self._execution.timers.arm(work, item.key, now + timedelta(seconds=item.delay_s))
 
     async def _tell_running(self, key: UUID) -> None:
         context = self._execution.contexts.get(key)
@@ -299,16 +321,18 @@ class Engine:
         with across_workspaces(self._threads) as connection:
             now = database_now(connection)
             count = sa.func.count()
-            running = connection.execute(sa.select(count).where(EngineWork.state == WorkState.RUNNING)).scalar_one()
+            running = connection.execute(
+                sa.select(count).where(EngineWork.state == WorkState.RUNNING, open_rows(EngineWork))
+            ).scalar_one()
             queued, oldest = connection.execute(
                 sa.select(count, sa.func.min(EngineWork.wake_at, type_=EngineWork.wake_at.type)).where(
-                    EngineWork.state == WorkState.QUEUED
+                    EngineWork.state == WorkState.QUEUED, EngineWork.wake_at <= now, open_rows(EngineWork)
                 )
             ).one()
             executors = connection.execute(
                 sa.select(count).select_from(EngineExecutor).where(EngineExecutor.heartbeat_at >= now - DEAD_AFTER)
             ).scalar_one()
-        waited = None if oldest is None or oldest > now else (now - oldest).total_seconds()
+        waited = None if oldest is None else max(0.0, (now - oldest).total_seconds())
         healthy = executors > 0 and (waited is None or waited <= LATE_AFTER_S)
         status = EngineStatus.OK if healthy else EngineStatus.DEGRADED
         return EngineHealth(status, executing, queued, running, executors, waited)

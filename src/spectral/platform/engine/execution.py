@@ -1,6 +1,7 @@
 """Executing work on the application's loop: claim, run the handler, record how it ended, take the next."""
 
 import asyncio
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,16 +11,15 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
-from spectral.platform.engine.context import Handler, WorkContext, WorkItem
-from spectral.platform.engine.dbos_adapter import MAX_RUNNING, JobRef
+from spectral.platform.engine.claims import claim, wait_to_count_alone
+from spectral.platform.engine.context import Handler, Settlement, WorkContext, WorkItem
 from spectral.platform.engine.errors import LeaseLostError, WorkCancelledError
 from spectral.platform.engine.passing import is_passing
-from spectral.platform.engine.work import EngineWork, WorkState
+from spectral.platform.engine.timers import DueWork, Timers
+from spectral.platform.engine.work import WorkState
 from spectral.platform.shared.clock import utc_now
 
 MAX_ATTEMPTS = 100
@@ -27,7 +27,7 @@ FIRST_BACKOFF_S = 0.25
 MAX_BACKOFF_S = 60.0
 STOP_GRACE_S = 5.0
 WRITE_RETRIES_S = (0.1, 0.5, 2.0)
-CLAIM_LIMIT_MS = 5_000
+MAX_PER_CLAIM = 16
 # A driver raises its own errors while it connects, and those of the operating system.
 DATABASE_ERRORS = (sa.exc.SQLAlchemyError, OSError, asyncpg.PostgresError)
 
@@ -36,57 +36,108 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A kind of work: who does it, and how much of it one workspace may have running at once."""
+    """A kind of work: who does it, and how much of it a workspace and a process may have running at once."""
 
     handler: Handler
     max_per_workspace: int
+    max_per_process: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a handler's end makes of its work. retry_at: when it is tried again; then it has not ended."""
+
+    state: WorkState = WorkState.SUCCEEDED
+    error: str | None = None
+    retry_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Share:
+    """What this process does of one kind of work.
+
+    wanted: workspaces with work to take, in the order of their turns, by the account they belong to.  claiming: those
+    whose turn it is; again: those of them that were wanted once more meanwhile.
+    """
+
+    running: int
+    wanted: OrderedDict[UUID, UUID]
+    claiming: Counter[UUID]
+    again: dict[UUID, UUID]
 
 
 class Execution:
-    """What this process is executing. Methods run on the loop that started the engine, unless they say otherwise."""
+    """What this process is executing. Methods run on the loop that started the engine, unless they say otherwise.
+
+    Whoever knows of work to do says so (`want`); workspaces are served in turns, as slots of this process get free.
+    """
 
     def __init__(self, database: Database, executor_id: str, registrations: Mapping[str, Registration]) -> None:
         self._database = database
         self._executor_id = executor_id
         self._registrations = registrations
         self._contexts: dict[UUID, WorkContext] = {}
-        # Every task of ours; with a key while its handler runs, which is when it may be interrupted.
-        self._tasks: dict[asyncio.Task[Any], UUID | None] = {}
+        # Every task of ours; with its work while the handler runs, which is when it may be interrupted.
+        self._tasks: dict[asyncio.Task[Any], WorkContext | None] = {}
+        self._shares: defaultdict[str, Share] = defaultdict(lambda: Share(0, OrderedDict(), Counter(), {}))
+        # How much of each workspace runs here, and whether it is known to have more.
+        self._busy: Counter[tuple[UUID, str]] = Counter()
+        self._more: set[tuple[UUID, str]] = set()
+        self.timers = Timers(self.want)
         self.stopping = False
 
-    @property
-    def has_capacity(self) -> bool:
-        """Whether this process should take more work directly."""
-        return not self.stopping and len(self._tasks) < MAX_RUNNING
+    def has_capacity(self, kind: str) -> bool:
+        """Whether this process should take more work of the kind."""
+        return not self.stopping and self._free(kind) > 0
 
     @property
     def contexts(self) -> dict[UUID, WorkContext]:
         """A copy of what is running, by key; for any thread."""
         return self._contexts.copy()
 
-    def start(self, ref: JobRef) -> None:
-        """Run this work soon, if it can still be claimed."""
-        self._spawn(self.run(ref))
-
-    async def run(self, ref: JobRef) -> None:
-        """Run this work now if it is due, unowned and its workspace has a free slot; else leave it to the sweep."""
-        if self.stopping or ref.kind not in self._registrations:
+    def want(self, work: DueWork) -> None:
+        """The workspace has work of this kind; it is claimed when it is the workspace's turn."""
+        if self.stopping or work.kind not in self._registrations:
             return
-        self._track(asyncio.current_task())
-        try:
-            context = await self._claim(ref.workspace_id, ref.account_id, ref.kind, ref.key)
-        except DATABASE_ERRORS:
-            # The sweep finds it again.
-            log.warning("engine_claim_failed", kind=ref.kind, key=str(ref.key), exc_info=True)
+        share = self._shares[work.kind]
+        if share.claiming[work.workspace_id]:
+            share.again[work.workspace_id] = work.account_id
             return
-        if context is not None:
-            await self._execute(context)
+        share.wanted[work.workspace_id] = work.account_id
+        self._serve(work.kind)
 
-    def interrupt(self, key: UUID) -> None:
-        """The execution of this work ends at its next await: it has lost its lease."""
+    def want_later(self, work: DueWork) -> None:
+        """As `want`, for work that found its workspace's slots taken: the next end of work frees one."""
+        slot = (work.workspace_id, work.kind)
+        if self._busy[slot]:
+            self._more.add(slot)
+        else:
+            self.want(work)
+
+    def context(self, item: WorkItem, lease: int, attempt: int) -> WorkContext:
+        """What the handler gets for work that this process has claimed."""
+        access = WorkspaceAccess.for_system(item.workspace_id, item.account_id, f"{item.kind} {item.key}")
+        return WorkContext(
+            item, database=self._database, access=access, lease=lease, attempt=attempt, on_settled=self._settled
+        )
+
+    def begin(self, context: WorkContext) -> None:
+        """Run work that is claimed for this process: the claim has committed."""
+        self._contexts[context.key] = context
+        self._shares[context.kind].running += 1
+        self._busy[context.workspace_id, context.kind] += 1
+        self._spawn(self._execute(context))
+
+    def interrupt(self, key: UUID, lease: int) -> None:
+        """An execution of this work under an earlier lease than this one is over, and ends at its next await."""
+        context = self._contexts.get(key)
+        if context is None or context.lease >= lease:
+            return
+        context.note_lost()
         for task, running in self._tasks.items():
-            if running == key:
+            if running is context:
                 task.cancel()
+        self._ended(context, more_due=False)
 
     async def stop(self) -> None:
         """Hand everything back: handlers are cancelled and their work is waiting again when this returns.
@@ -94,106 +145,141 @@ class Execution:
         A handler that does not end within five seconds keeps its work until the executor's heartbeat is removed.
         """
         self.stopping = True
-        for task, key in list(self._tasks.items()):
-            if key is not None:
+        self.timers.stop()
+        for task, context in list(self._tasks.items()):
+            if context is not None:
                 task.cancel()
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=STOP_GRACE_S)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._track(asyncio.get_running_loop().create_task(work))
-
-    def _track(self, task: asyncio.Task[Any] | None) -> None:
-        if task is not None and task not in self._tasks:
-            self._tasks[task] = None
-            task.add_done_callback(self._forget)
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[task] = None
+        task.add_done_callback(self._forget)
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("engine_execution_broke", exc_info=error)
 
-    async def _claim(self, workspace_id: UUID, account_id: UUID, kind: str, key: UUID | None) -> WorkContext | None:
-        """The work with this key, or the workspace's oldest of this kind, now leased to this process; or None."""
-        access = WorkspaceAccess.for_system(workspace_id, account_id, kind)
-        limit = self._registrations[kind].max_per_workspace
-        mine = (EngineWork.workspace_id == workspace_id, EngineWork.kind == kind)
-        due = (EngineWork.state == WorkState.QUEUED, EngineWork.wake_at <= utc_now())
-        running = _running(workspace_id, kind).scalar_subquery()
-        oldest = _oldest_due(workspace_id, kind).scalar_subquery()
-        claim = (
-            sa.update(EngineWork)
-            .where(*mine, *due, EngineWork.id == (oldest if key is None else key), running < limit)
-            .values(
-                state=WorkState.RUNNING,
-                lease=EngineWork.lease + 1,
-                attempts=EngineWork.attempts + 1,
-                executor_id=self._executor_id,
-                started_at=sa.func.coalesce(EngineWork.started_at, utc_now()),
-            )
-            .returning(EngineWork.id, EngineWork.payload, EngineWork.lease, EngineWork.attempts)
-            .execution_options(synchronize_session=False)
-        )
+    def _free(self, kind: str) -> int:
+        share = self._shares[kind]
+        return self._registrations[kind].max_per_process - share.running - share.claiming.total()
+
+    def _serve(self, kind: str) -> None:
+        """Claims for the workspaces whose turn it is, as far as this process has slots."""
+        share = self._shares[kind]
+        while share.wanted and (free := self._free(kind)) > 0:
+            # Those that wait for their turn are left a slot each, if there are as many.
+            at_most = max(1, min(MAX_PER_CLAIM, free // len(share.wanted)))
+            workspace_id, account_id = share.wanted.popitem(last=False)
+            share.claiming[workspace_id] = at_most
+            self._spawn(self._take(DueWork(workspace_id, account_id, kind), at_most))
+
+    async def _take(self, work: DueWork, at_most: int) -> None:
+        """Claim up to so much of the workspace's oldest due work, and run it; go to the end of the line for more."""
+        contexts: list[WorkContext] = []
+        try:
+            contexts = await self._claim(work, at_most)
+        except DATABASE_ERRORS:
+            # The sweep finds it again.
+            log.warning("engine_claim_failed", kind=work.kind, exc_info=True)
+        finally:
+            share = self._shares[work.kind]
+            del share.claiming[work.workspace_id]
+            again = share.again.pop(work.workspace_id, None) is not None
+            for context in contexts:
+                self.begin(context)
+            if again or len(contexts) == at_most:
+                self.want(work)
+            self._serve(work.kind)
+
+    async def _claim(self, work: DueWork, at_most: int) -> list[WorkContext]:
+        limit = self._registrations[work.kind].max_per_workspace
+        access = WorkspaceAccess.for_system(work.workspace_id, work.account_id, work.kind)
         async with self._database.transaction(access) as session:
-            await _one_claim_at_a_time(session, workspace_id, kind)
-            row = (await session.execute(claim)).one_or_none()
-        if row is None:
-            return None
-        item = WorkItem(kind, workspace_id, account_id, row.id, row.payload)
-        access = WorkspaceAccess.for_system(workspace_id, account_id, f"{kind} {row.id}")
-        return WorkContext(item, database=self._database, access=access, lease=row.lease, attempt=row.attempts)
+            await wait_to_count_alone(session, work.workspace_id, work.kind)
+            rows = await claim(
+                session,
+                work.workspace_id,
+                work.kind,
+                utc_now(),
+                executor_id=self._executor_id,
+                limit=limit,
+                at_most=at_most,
+            )
+        return [
+            self.context(
+                WorkItem(work.kind, work.workspace_id, row.account_id, row.id, row.payload), row.lease, row.attempts
+            )
+            for row in rows
+        ]
 
     async def _execute(self, context: WorkContext) -> None:
-        self._contexts[context.key] = context
+        more_due = False
         try:
-            change = _handed_back(utc_now()) if self.stopping else await self._outcome(context)
-            if change is not None and not context.lost:
-                await self._record(context, change)
+            if not context.lost:
+                outcome = Outcome(retry_at=utc_now()) if self.stopping else await self._outcome(context)
+                if not context.lost and not context.settled:
+                    more_due = await self._record(context, outcome)
+                    if outcome.retry_at is not None and not self.stopping:
+                        self.timers.arm(_due(context), context.key, outcome.retry_at)
         finally:
-            del self._contexts[context.key]
-        if not self.stopping:
-            self._spawn(self._run_next(context))
+            self._ended(context, more_due=more_due)
 
-    async def _run_next(self, ended: WorkContext) -> None:
-        """The slot that just became free is used at once by the workspace's next work of the kind; so are others."""
-        try:
-            context = await self._claim(ended.workspace_id, ended.account_id, ended.kind, None)
-        except DATABASE_ERRORS:
-            log.warning("engine_claim_failed", kind=ended.kind, exc_info=True)
+    def _settled(self, context: WorkContext, settlement: Settlement) -> None:
+        """The handler has parked or finished its work: its slots are free, whatever it still does."""
+        if settlement.wake_at is not None and not self.stopping:
+            self.timers.arm(_due(context), context.key, settlement.wake_at)
+        self._ended(context, more_due=settlement.more_due)
+
+    def _ended(self, context: WorkContext, *, more_due: bool) -> None:
+        """The work's slots are free, and used at once: by the workspace itself when it is its turn."""
+        if context.ended:
             return
-        if context is not None:
-            if self.has_capacity:
-                self._spawn(self._run_next(ended))
-            await self._execute(context)
+        context.ended = True
+        if self._contexts.get(context.key) is context:
+            del self._contexts[context.key]
+        slot = (context.workspace_id, context.kind)
+        self._shares[context.kind].running -= 1
+        self._busy[slot] -= 1
+        if not self._busy[slot]:
+            del self._busy[slot]
+        if more_due or slot in self._more:
+            self._more.discard(slot)
+            self.want(_due(context))
+        if not self.stopping:
+            self._serve(context.kind)
 
-    async def _outcome(self, context: WorkContext) -> dict[str, Any] | None:
-        """What the handler's end changes in the work's row; None when the row is no longer ours."""
+    async def _outcome(self, context: WorkContext) -> Outcome:
+        """What the handler's end makes of the work, unless the row is no longer ours."""
         try:
             await self._handle(context)
         except WorkCancelledError:
-            return _ended(WorkState.CANCELLED)
+            return Outcome(WorkState.CANCELLED)
         except LeaseLostError:
             log.warning("engine_lease_lost", kind=context.kind, key=str(context.key))
-            return None
+            context.note_lost()
+            return Outcome()
         except asyncio.CancelledError:
-            return None if context.lost else _handed_back(utc_now())
+            return Outcome(retry_at=utc_now())
         except Exception as error:
             if self.stopping:
                 # Our own interruption may have come back as this error; a real one will come again.
-                return _handed_back(utc_now())
+                return Outcome(retry_at=utc_now())
             if is_passing(error) and context.attempt < MAX_ATTEMPTS:
                 log.warning("engine_work_postponed", kind=context.kind, key=str(context.key), exc_info=True)
                 backoff_s = min(FIRST_BACKOFF_S * 2.0 ** (context.attempt - 1), MAX_BACKOFF_S)
-                return _handed_back(utc_now() + timedelta(seconds=backoff_s))
+                return Outcome(retry_at=utc_now() + timedelta(seconds=backoff_s))
             log.exception("engine_work_failed", kind=context.kind, key=str(context.key))
-            return _ended(WorkState.FAILED, error)
-        return _ended(WorkState.SUCCEEDED)
+            return Outcome(WorkState.FAILED, type(error).__name__)
+        return Outcome()
 
     async def _handle(self, context: WorkContext) -> None:
         """The handler, interruptible by `stop` and `interrupt` for exactly as long as it runs."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # A coroutine runs in a task.
-        self._tasks[task] = context.key
+        self._tasks[task] = context
         try:
             await self._registrations[context.kind].handler(context)
         finally:
@@ -201,65 +287,26 @@ class Execution:
             while task.cancelling():
                 task.uncancel()
 
-    async def _record(self, context: WorkContext, change: dict[str, Any]) -> None:
-        """Under our lease the row says how it ended. A database that stays away leaves it to the upkeep."""
-        statement = (
-            sa.update(EngineWork)
-            .where(
-                EngineWork.workspace_id == context.workspace_id,
-                EngineWork.id == context.key,
-                EngineWork.lease == context.lease,
-                EngineWork.state == WorkState.RUNNING,
-            )
-            .values(executor_id=None, **change)
-            .execution_options(synchronize_session=False)
-        )
+    async def _record(self, context: WorkContext, outcome: Outcome) -> bool:
+        """Under our lease the row says how it ended. A database that stays away leaves it to the upkeep.
+
+        Whether the workspace has more work of the kind that is due.
+        """
         for pause_s in (*WRITE_RETRIES_S, None):
             try:
                 async with self._database.transaction(context.access) as session:
-                    await session.execute(statement)
+                    if outcome.retry_at is None:
+                        more_due = await context.holding.end(session, outcome.state, outcome.error)
+                    else:
+                        more_due = await context.holding.hand_back(session, outcome.retry_at)
             except DATABASE_ERRORS:
                 log.warning("engine_outcome_not_written", kind=context.kind, key=str(context.key), exc_info=True)
                 if pause_s is not None:
                     await asyncio.sleep(pause_s)
             else:
-                return
+                return bool(more_due)
+        return True
 
 
-def _ended(state: WorkState, error: Exception | None = None) -> dict[str, Any]:
-    return {"state": state, "finished_at": utc_now(), "error": type(error).__name__ if error else None}
-
-
-def _handed_back(wake_at: datetime) -> dict[str, Any]:
-    return {"state": WorkState.QUEUED, "lease": EngineWork.lease + 1, "wake_at": wake_at}
-
-
-def _running(workspace_id: UUID, kind: str) -> sa.Select[tuple[int]]:
-    other = aliased(EngineWork)
-    mine = (other.workspace_id == workspace_id, other.kind == kind, other.state == WorkState.RUNNING)
-    return sa.select(sa.func.count()).select_from(other).where(*mine)
-
-
-def _oldest_due(workspace_id: UUID, kind: str) -> sa.Select[tuple[UUID]]:
-    other = aliased(EngineWork)
-    mine = (other.workspace_id == workspace_id, other.kind == kind)
-    due = (other.state == WorkState.QUEUED, other.wake_at <= utc_now())
-    return sa.select(other.id).where(*mine, *due).order_by(other.wake_at).limit(1)
-
-
-async def _one_claim_at_a_time(session: AsyncSession, workspace_id: UUID, kind: str) -> None:
-    """Two claims in one workspace cannot both count the same free slot. SQLite has one write transaction anyway."""
-    if session.get_bind().dialect.name != "postgresql":
-        return
-    # A process that freezes in here loses its session, and with it the lock; nobody waits for it longer than that.
-    await session.execute(
-        sa.text(
-            "SELECT set_config('idle_in_transaction_session_timeout', :limit, true), "
-            "set_config('lock_timeout', :limit, true)"
-        ),
-        {"limit": f"{CLAIM_LIMIT_MS}ms"},
-    )
-    await session.execute(
-        sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:slot, 0))"),
-        {"slot": f"spectral.engine:{workspace_id}:{kind}"},
-    )
+def _due(context: WorkContext) -> DueWork:
+    return DueWork(context.workspace_id, context.account_id, context.kind)

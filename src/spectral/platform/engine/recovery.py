@@ -1,4 +1,4 @@
-"""Across workspaces and processes: work of the dead waits again, waiting work gets its job, old rows go.
+"""Across workspaces and processes: work of the dead waits again, due work is found, old rows go.
 
 Everything here is synchronous, runs on the upkeep's thread and is safe to run in several processes at once.
 """
@@ -14,10 +14,11 @@ from sqlalchemy.orm import aliased
 from spectral.platform.engine.connections import across_workspaces
 from spectral.platform.engine.dbos_adapter import JobQueue, JobRef
 from spectral.platform.engine.execution import MAX_ATTEMPTS
-from spectral.platform.engine.work import EngineExecutor, EngineWork, WorkState
+from spectral.platform.engine.timers import DueWork
+from spectral.platform.engine.work import OPEN_STATES, EngineExecutor, EngineWork, WorkState, open_rows
 
-DIRECT_START_GRACE = timedelta(seconds=1)
-SWEEP_LIMIT = 500
+SWEEP_LIMIT = 200
+TIMER_LIMIT = 1_000
 RETENTION = timedelta(days=30)
 RETENTION_BATCH = 1000
 
@@ -61,81 +62,109 @@ def requeue_work_of_dead(engine: sa.Engine, alive: Collection[str], now: datetim
 
 def _orphaned(row: type[EngineWork], alive: Collection[str]) -> tuple[sa.ColumnElement[bool], ...]:
     """Runs for an owner outside `alive`; one without a heartbeat row was reaped before, or shut down."""
-    return (row.state == WorkState.RUNNING, row.executor_id.not_in(list(alive)))
+    return (row.state == WorkState.RUNNING, row.executor_id.not_in(list(alive)), open_rows(row))
 
 
-def hand_back(engine: sa.Engine, executor_id: str, keys: Collection[UUID], now: datetime) -> None:
-    """Work that this executor owns in the database but does not run (its end could not be written) waits again."""
+def hand_back(engine: sa.Engine, executor_id: str, claims: Collection[tuple[UUID, int]], now: datetime) -> None:
+    """Work that this executor owns in the database but does not run (its end could not be written) waits again.
+
+    claims: keys, each with the lease under which nothing runs.
+    """
     with across_workspaces(engine) as connection:
-        connection.execute(
+        for key, lease in claims:
+            connection.execute(
+                sa.update(EngineWork)
+                .where(
+                    EngineWork.state == WorkState.RUNNING,
+                    EngineWork.executor_id == executor_id,
+                    EngineWork.id == key,
+                    EngineWork.lease == lease,
+                    open_rows(EngineWork),
+                )
+                .values(state=WorkState.QUEUED, lease=EngineWork.lease + 1, executor_id=None, wake_at=now)
+            )
+
+
+def give_job(engine: sa.Engine, queue: JobQueue, work: DueWork, key: UUID, segment_no: int) -> bool:
+    """Due work gets its next job, if it still waits and has no live one; then a process with room takes it."""
+    ref = JobRef(work.workspace_id, work.account_id, work.kind, key)
+    if segment_no > 0 and queue.live_among([ref.job_id(segment_no)]):
+        return False
+    with across_workspaces(engine) as connection:
+        still_waiting = connection.execute(
             sa.update(EngineWork)
             .where(
-                EngineWork.state == WorkState.RUNNING,
-                EngineWork.executor_id == executor_id,
-                EngineWork.id.in_(list(keys)),
+                EngineWork.workspace_id == work.workspace_id,
+                EngineWork.id == key,
+                EngineWork.state == WorkState.QUEUED,
+                EngineWork.segment_no == segment_no,
             )
-            .values(state=WorkState.QUEUED, lease=EngineWork.lease + 1, executor_id=None, wake_at=now)
+            .values(segment_no=segment_no + 1)
         )
+        if still_waiting.rowcount:
+            queue.enqueue_on(connection, ref, segment_no + 1)
+    return bool(still_waiting.rowcount)
 
 
-def give_jobs(engine: sa.Engine, queue: JobQueue, limits: Mapping[str, int], now: datetime) -> int:
-    """Due work that has a free slot and no live job gets its next job; answers how many.
+def find_due(engine: sa.Engine, limits: Mapping[str, int], now: datetime) -> list[tuple[DueWork, UUID, int]]:
+    """Every workspace and kind with due work and a free slot: its oldest, with key and segment number; oldest first.
 
     limits: how much of each kind one workspace may have running.
     """
-    waiting = _waiting(engine, limits, now) if limits else []
-    live = queue.live_among([ref.job_id(segment_no) for ref, segment_no in waiting if segment_no > 0])
-    given = 0
-    for ref, segment_no in waiting:
-        if segment_no > 0 and ref.job_id(segment_no) in live:
-            continue
-        with across_workspaces(engine) as connection:
-            still_waiting = connection.execute(
-                sa.update(EngineWork)
-                .where(
-                    EngineWork.workspace_id == ref.workspace_id,
-                    EngineWork.id == ref.key,
-                    EngineWork.state == WorkState.QUEUED,
-                    EngineWork.segment_no == segment_no,
-                )
-                .values(segment_no=segment_no + 1)
-            )
-            if still_waiting.rowcount:
-                queue.enqueue_on(connection, ref, segment_no + 1)
-                given += 1
-    return given
-
-
-def _waiting(engine: sa.Engine, limits: Mapping[str, int], now: datetime) -> list[tuple[JobRef, int]]:
-    """The oldest due work of every workspace and kind, no more than it has free slots."""
-    # Work that never ran is about to be started by the process that enqueued it; what ran before waits for no one.
-    due = sa.or_(
-        EngineWork.wake_at <= now - DIRECT_START_GRACE,
-        sa.and_(EngineWork.attempts > 0, EngineWork.wake_at <= now),
-    )
     slot = (EngineWork.workspace_id, EngineWork.kind)
     place = sa.func.row_number().over(partition_by=slot, order_by=EngineWork.wake_at).label("place")
     ranked = (
         sa.select(EngineWork.account_id, EngineWork.id, EngineWork.segment_no, EngineWork.wake_at, *slot, place)
-        .where(EngineWork.state == WorkState.QUEUED, due, EngineWork.kind.in_(list(limits)))
+        .where(
+            EngineWork.state == WorkState.QUEUED,
+            EngineWork.wake_at <= now,
+            EngineWork.kind.in_(list(limits)),
+            open_rows(EngineWork),
+        )
         .subquery()
     )
     taken = (
         sa.select(*slot, sa.func.count().label("running"))
-        .where(EngineWork.state == WorkState.RUNNING)
+        .where(EngineWork.state == WorkState.RUNNING, open_rows(EngineWork))
         .group_by(*slot)
         .subquery()
     )
     statement = (
-        sa.select(ranked, sa.func.coalesce(taken.c.running, 0).label("running"))
+        sa.select(ranked)
         .outerjoin(taken, sa.and_(taken.c.workspace_id == ranked.c.workspace_id, taken.c.kind == ranked.c.kind))
-        .where(ranked.c.place + sa.func.coalesce(taken.c.running, 0) <= sa.case(limits, value=ranked.c.kind, else_=0))
+        .where(
+            ranked.c.place == 1,
+            sa.func.coalesce(taken.c.running, 0) < sa.case(limits, value=ranked.c.kind, else_=0),
+        )
         .order_by(ranked.c.wake_at)
         .limit(SWEEP_LIMIT)
     )
+    if not limits:
+        return []
     with across_workspaces(engine) as connection:
         rows = connection.execute(statement).all()
-    return [(JobRef(row.workspace_id, row.account_id, row.kind, row.id), row.segment_no) for row in rows]
+    return [(DueWork(row.workspace_id, row.account_id, row.kind), row.id, row.segment_no) for row in rows]
+
+
+def find_due_soon(
+    engine: sa.Engine, kinds: Collection[str], after: datetime, until: datetime
+) -> list[tuple[DueWork, UUID, datetime]]:
+    """Work that waits for a moment after the one and up to the other, with its key and that moment; the nearest."""
+    statement = (
+        sa.select(EngineWork.workspace_id, EngineWork.account_id, EngineWork.kind, EngineWork.id, EngineWork.wake_at)
+        .where(
+            EngineWork.state == WorkState.QUEUED,
+            EngineWork.wake_at > after,
+            EngineWork.wake_at <= until,
+            EngineWork.kind.in_(list(kinds)),
+            open_rows(EngineWork),
+        )
+        .order_by(EngineWork.wake_at)
+        .limit(TIMER_LIMIT)
+    )
+    with across_workspaces(engine) as connection:
+        rows = connection.execute(statement).all()
+    return [(DueWork(row.workspace_id, row.account_id, row.kind), row.id, row.wake_at) for row in rows]
 
 
 def living_executors(connection: sa.Connection) -> Sequence[tuple[str, datetime]]:
@@ -158,7 +187,8 @@ def forget_old(engine: sa.Engine, queue: JobQueue, now: datetime) -> None:
     while queue.forget_jobs(before, RETENTION_BATCH) == RETENTION_BATCH:
         pass
     other = aliased(EngineWork)
-    batch = sa.select(other.id).where(other.finished_at < before).limit(RETENTION_BATCH)
+    ended = (other.finished_at < before, other.state.not_in(OPEN_STATES))
+    batch = sa.select(other.id).where(*ended).limit(RETENTION_BATCH)
     removed = RETENTION_BATCH
     while removed == RETENTION_BATCH:
         with across_workspaces(engine) as connection:

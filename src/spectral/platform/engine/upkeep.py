@@ -12,17 +12,21 @@ import sqlalchemy as sa
 import structlog
 
 from spectral.platform.engine.connections import across_workspaces, database_now, leadership
+from spectral.platform.engine.context import WorkContext
 from spectral.platform.engine.dbos_adapter import JobQueue
 from spectral.platform.engine.execution import Execution
 from spectral.platform.engine.recovery import (
+    find_due,
+    find_due_soon,
     forget_executors,
-    give_jobs,
+    give_job,
     hand_back,
     living_executors,
     requeue_work_of_dead,
 )
 from spectral.platform.engine.schedules import Schedules
-from spectral.platform.engine.work import EngineExecutor, EngineWork, WorkState
+from spectral.platform.engine.timers import LOOK_AHEAD
+from spectral.platform.engine.work import EngineExecutor, EngineWork, WorkState, open_rows
 
 TICK_S = 1.0
 DEAD_AFTER = timedelta(seconds=5)
@@ -58,7 +62,7 @@ class Upkeep(threading.Thread):
         self._loop = loop
         self._ended = threading.Event()
         self._suspects: dict[str, datetime] = {}
-        self._unaccounted: set[UUID] = set()
+        self._unaccounted: set[tuple[UUID, int]] = set()
 
     def run(self) -> None:
         while not self._loop.is_closed():
@@ -109,30 +113,35 @@ class Upkeep(threading.Thread):
         with across_workspaces(self._engine) as connection:
             rows = connection.execute(
                 sa.select(EngineWork.id, EngineWork.lease, EngineWork.cancel_requested).where(
-                    EngineWork.executor_id == self._executor_id, EngineWork.state == WorkState.RUNNING
+                    EngineWork.executor_id == self._executor_id,
+                    EngineWork.state == WorkState.RUNNING,
+                    open_rows(EngineWork),
                 )
             ).all()
-        owned = {row.id: row for row in rows}
+        owned = {(row.id, row.lease): row for row in rows}
         for key, context in running.items():
-            row = owned.get(key)
-            if row is None or row.lease != context.lease:
+            row = owned.get((key, context.lease))
+            if row is None:
                 # It may also have ended since the copy was taken; then nobody is left to be told.
-                if self._execution.contexts.get(key) is context and self._is_lost(key, context.lease):
-                    context.note_lost()
-                    self._tell_loop(partial(self._execution.interrupt, key))
+                if self._execution.contexts.get(key) is context:
+                    lease = self._lease_now(context)
+                    if lease is not None and lease > context.lease:
+                        context.note_lost()
+                        self._tell_loop(partial(self._execution.interrupt, key, lease))
             elif row.cancel_requested:
                 context.note_cancelled()
         # Twice in a row: a claim commits a moment before its context is known here.
-        unaccounted = owned.keys() - running.keys()
+        unaccounted = owned.keys() - {(key, context.lease) for key, context in running.items()}
         abandoned = self._unaccounted & unaccounted
         if abandoned and not self._execution.stopping:
             hand_back(self._engine, self._executor_id, abandoned, now)
         self._unaccounted = unaccounted - abandoned
 
-    def _is_lost(self, key: UUID, lease: int) -> bool:
+    def _lease_now(self, context: WorkContext) -> int | None:
+        mine = (EngineWork.workspace_id == context.workspace_id, EngineWork.id == context.key)
         with across_workspaces(self._engine) as connection:
-            current = connection.execute(sa.select(EngineWork.lease).where(EngineWork.id == key)).scalar()
-        return current != lease
+            lease: int | None = connection.execute(sa.select(EngineWork.lease).where(*mine)).scalar()
+        return lease
 
     def _look_after_others(self, now: datetime) -> None:
         dead = self._dead_executors(now)
@@ -142,7 +151,18 @@ class Upkeep(threading.Thread):
         self._queue.resume_jobs_of_dead(alive)
         if dead:
             forget_executors(self._engine, dead, now - DEAD_AFTER)
-        give_jobs(self._engine, self._queue, self._limits, now)
+        if not self._execution.stopping:
+            self._look_for_due_work(now)
+
+    def _look_for_due_work(self, now: datetime) -> None:
+        """Due work with a free slot is taken here, or given to whoever has room; what is due soon gets its timer."""
+        for work, key, segment_no in find_due(self._engine, self._limits, now):
+            if self._execution.has_capacity(work.kind):
+                self._tell_loop(partial(self._execution.want, work))
+            else:
+                give_job(self._engine, self._queue, work, key, segment_no)
+        for work, key, wake_at in find_due_soon(self._engine, self._limits, now, now + LOOK_AHEAD):
+            self._tell_loop(partial(self._execution.timers.arm, work, key, wake_at))
 
     def _dead_executors(self, now: datetime) -> set[str]:
         """Processes whose heartbeat is older than five seconds and did not move between two ticks of ours.

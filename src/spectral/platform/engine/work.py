@@ -3,7 +3,7 @@
 The state of a piece of work lives here and is the truth; the queue's own bookkeeping is not.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spectral.platform.db.base import Base, WorkspaceOwned
 
 OPEN_WORK = sa.text("state IN ('queued', 'running')")
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""When work is due that only something from outside wakes."""
 
 
 class WorkState(StrEnum):
@@ -34,14 +36,15 @@ class EngineWork(WorkspaceOwned, Base):
 
     lease: grows with every change of owner; a write is good only under the lease its execution was given.
     segment_no: the queue job that carries the work (`<id>:<segment_no>`); 0 means that none was ever needed.
-    attempts: how often an execution began. wake_at: not before this moment.
+    attempts: how often an execution began since the work last parked. wake_at: not before this moment; parked work is
+    queued with a moment to come, or `NEVER`.
     error: class of the exception that ended it; the message may hold a tenant's data and stays in the log.
     """
 
     __tablename__ = "engine_work"
     __table_args__ = (
         sa.CheckConstraint("state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="state"),
-        sa.Index("ix_engine_work_workspace_id_kind_state", "workspace_id", "kind", "state"),
+        sa.Index("ix_engine_work_workspace_id_kind_state_wake_at", "workspace_id", "kind", "state", "wake_at"),
         # The sweep and the reaper look across workspaces, and only ever at what is open.
         sa.Index("ix_engine_work_open", "state", "wake_at", sqlite_where=OPEN_WORK, postgresql_where=OPEN_WORK),
     )
@@ -59,6 +62,12 @@ class EngineWork(WorkspaceOwned, Base):
     finished_at: Mapped[datetime | None]
     cancel_requested: Mapped[bool] = mapped_column(sa.Boolean, default=False)
     error: Mapped[str | None] = mapped_column(sa.String(255))
+
+
+def open_rows(row: type[EngineWork]) -> sa.ColumnElement[bool]:
+    """For statements across workspaces: SQLite uses the index of open work only where it reads its very condition."""
+    states = [state.value for state in OPEN_STATES]
+    return row.state.in_(sa.bindparam("open_states", states, expanding=True, literal_execute=True))
 
 
 class EngineExecutor(Base):

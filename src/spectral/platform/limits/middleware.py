@@ -15,6 +15,8 @@ from spectral.platform.request_context import add_answer_header, client_address
 from spectral.platform.shared.errors import NotAuthenticatedError, RateLimitedError
 
 IPV6_NETWORK_BITS = 64
+# Of a WebSocket the one request that opens it.
+COUNTED = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class RateLimits:
         self.policies = policies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.HTTP and not scope["route_handler"].opt.get("uncounted"):
+        if scope["type"] in COUNTED and not scope["route_handler"].opt.get("uncounted"):
             await count(self.limiter, scope, self._limits_of(scope))
         await self.app(scope, receive, send)
 

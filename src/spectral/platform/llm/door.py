@@ -1,7 +1,7 @@
 """The one door to language models: every call of the platform goes through `ModelDoor`."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -9,7 +9,7 @@ import structlog
 from spectral.platform.llm.calls import ModelFault, ModelInfo, ModelReply, ModelRequest
 from spectral.platform.llm.errors import ModelRequestError, ModelUnavailableError, UnknownModelError
 from spectral.platform.llm.health import HealthRecord, ModelHealth
-from spectral.platform.llm.provider import Provider
+from spectral.platform.llm.provider import Provider, StreamingProvider
 
 log: Final = structlog.get_logger(__name__)
 
@@ -51,11 +51,25 @@ class ModelDoor:
         Raises UnknownModelError (400), ModelRequestError (400; would fail again), ModelUnavailableError (503).
         """
         (outcome,) = await self.complete_many([request])
-        if isinstance(outcome, ModelReply):
-            return outcome
-        if outcome.type == "invalid_request":
-            raise ModelRequestError(request.model, outcome)
-        raise ModelUnavailableError(request.model, outcome)
+        return _reply(request.model, outcome)
+
+    async def complete_streaming(self, request: ModelRequest, on_text: Callable[[str], None]) -> ModelReply:
+        """As `complete`; `on_text` gets the text while it is made, or in one piece from a provider that cannot do that.
+
+        A call that fails may have given pieces before.
+        """
+        info = self.read_model(request.model)
+        provider = self._providers[info.provider]
+        if not isinstance(provider, StreamingProvider):
+            reply = await self.complete(request)
+            on_text(reply.text)
+            return reply
+
+        async def stream() -> list[ModelReply | ModelFault]:
+            return [await provider.complete_streaming(request, on_text)]
+
+        (outcome,) = await self._guarded(info, 1, stream())
+        return _reply(request.model, outcome)
 
     async def complete_many(self, requests: Sequence[ModelRequest]) -> list[ModelReply | ModelFault]:
         """One outcome for each request, in their order; a failed call is a `ModelFault` in its place.
@@ -78,15 +92,28 @@ class ModelDoor:
         return [self._health[name].read() for name in sorted(self._health)]
 
     async def _call(self, info: ModelInfo, requests: Sequence[ModelRequest]) -> Sequence[ModelReply | ModelFault]:
+        return await self._guarded(info, len(requests), self._providers[info.provider].complete_many(requests))
+
+    async def _guarded(
+        self, info: ModelInfo, count: int, call: Awaitable[Sequence[ModelReply | ModelFault]]
+    ) -> Sequence[ModelReply | ModelFault]:
         try:
-            outcomes = await self._providers[info.provider].complete_many(requests)
-            if len(outcomes) != len(requests):
-                raise ValueError(f"{len(outcomes)} outcomes for {len(requests)} requests")
+            outcomes = await call
+            if len(outcomes) != count:
+                raise ValueError(f"{len(outcomes)} outcomes for {count} requests")
         except Exception as error:
             # A provider that breaks its own promise must still look like a fault of the call, so that an evaluation
             # counts it as missing and goes on; the traceback is for the operator only.
-            log.exception("model_provider_failed", model=info.name, provider=info.provider, requests=len(requests))
+            log.exception("model_provider_failed", model=info.name, provider=info.provider, requests=count)
             fault = ModelFault("provider_error", f"provider {info.provider} failed: {type(error).__name__}")
-            outcomes = [fault] * len(requests)
+            outcomes = [fault] * count
         self._health[info.name].add(outcomes)
         return outcomes
+
+
+def _reply(model: str, outcome: ModelReply | ModelFault) -> ModelReply:
+    if isinstance(outcome, ModelReply):
+        return outcome
+    if outcome.type == "invalid_request":
+        raise ModelRequestError(model, outcome)
+    raise ModelUnavailableError(model, outcome)

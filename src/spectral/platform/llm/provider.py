@@ -1,7 +1,7 @@
 """What a source of models must offer to stand behind the door."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 from spectral.platform.llm.calls import ModelFault, ModelInfo, ModelReply, ModelRequest
 
@@ -23,5 +23,19 @@ class Provider(Protocol):
 
         A call that fails is a `ModelFault` in its place: one bad request must not cost the others their answers.
         Must not block the event loop and must not retry (retries belong to the caller, who owns the budget).
+        """
+        ...
+
+
+@runtime_checkable
+class StreamingProvider(Provider, Protocol):
+    """A provider that can give the text of a completion while it is made."""
+
+    async def complete_streaming(
+        self, request: ModelRequest, on_text: Callable[[str], None]
+    ) -> ModelReply | ModelFault:
+        """As `complete_many` for one request. `on_text` gets the pieces in order; together they are the reply's text.
+
+        A call that fails may have given pieces before.
         """
         ...

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import cached_property
+from itertools import islice
 from typing import Any, ClassVar, Literal, Self
 
 from jsonschema import Draft202012Validator
@@ -88,26 +89,12 @@ class JsonSchemaMatch(Scorer):
     @model_validator(mode="after")
     def is_a_schema(self) -> Self:
         """Refuses what is not a usable JSON Schema."""
-        if json_depth(self.schema_) > MAX_SCHEMA_DEPTH:
-            message = f"schema is nested more than {MAX_SCHEMA_DEPTH} levels"
-            raise ValueError(message)
-        if len(canonical_json(self.schema_)) > MAX_SCHEMA_CHARACTERS:
-            message = f"schema is longer than {MAX_SCHEMA_CHARACTERS} characters"
-            raise ValueError(message)
-        try:
-            Draft202012Validator.check_schema(self.schema_)
-            _check_keywords(self.schema_)
-        except SchemaError as error:
-            message = f"schema is not a JSON Schema: {error.message[:200]}"
-            raise ValueError(message) from error
-        except PatternError as error:
-            message = f"schema has a pattern that {error}"
-            raise ValueError(message) from error
+        check_json_schema(self.schema_)
         return self
 
     @cached_property
     def _validator(self) -> Any:
-        return _BoundedValidator(self.schema_, registry=Registry())
+        return json_schema_validator(self.schema_)
 
     def score(self, case: ScoredCase, answer: Answer) -> Verdict:
         del case
@@ -115,17 +102,49 @@ class JsonSchemaMatch(Scorer):
             document = parse_json(answer.output)
         except NotJsonError as error:
             return Verdict(0.0, f"the answer {error}")
-        token = _steps_taken.set([0])
-        try:
-            failure: ValidationError | None = next(self._validator.iter_errors(document), None)
-        except Unresolvable as error:
-            message = f"the schema refers to something outside itself: {error.ref}"
-            raise ScorerError(message) from error
-        finally:
-            _steps_taken.reset(token)
+        failure = next(iter(json_schema_failures(self._validator, document, 1)), None)
         if failure is None:
             return Verdict(1.0, "valid against the schema")
         return Verdict(0.0, f"at {excerpt(failure.json_path)}: {failure.message[:200]}")
+
+
+def check_json_schema(schema: Any) -> None:
+    """Raises ValueError that says why something is not a JSON Schema (draft 2020-12) that can be used safely."""
+    if json_depth(schema) > MAX_SCHEMA_DEPTH:
+        message = f"schema is nested more than {MAX_SCHEMA_DEPTH} levels"
+        raise ValueError(message)
+    if len(canonical_json(schema)) > MAX_SCHEMA_CHARACTERS:
+        message = f"schema is longer than {MAX_SCHEMA_CHARACTERS} characters"
+        raise ValueError(message)
+    try:
+        Draft202012Validator.check_schema(schema)
+        _check_keywords(schema)
+    except SchemaError as error:
+        message = f"schema is not a JSON Schema: {error.message[:200]}"
+        raise ValueError(message) from error
+    except PatternError as error:
+        message = f"schema has a pattern that {error}"
+        raise ValueError(message) from error
+
+
+def json_schema_validator(schema: Any) -> Any:
+    """The validator of a schema that `check_json_schema` let pass; references stay inside, nothing is fetched."""
+    return _BoundedValidator(schema, registry=Registry())
+
+
+def json_schema_failures(validator: Any, document: Any, most: int) -> list[ValidationError]:
+    """Up to `most` places where the document is not valid.
+
+    Raises ScorerError where that takes more than `MAX_STEPS` steps or leads outside of the schema.
+    """
+    token = _steps_taken.set([0])
+    try:
+        return list(islice(validator.iter_errors(document), most))
+    except Unresolvable as error:
+        message = f"the schema refers to something outside itself: {error.ref}"
+        raise ScorerError(message) from error
+    finally:
+        _steps_taken.reset(token)
 
 
 def _number(text: str, which: str) -> float | None:

@@ -1,0 +1,189 @@
+"""Runs begin here, whoever starts them: people, schedules, other runs. And here they are told that something came."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import make_transient_to_detached
+
+from spectral.domains.workflows.definitions.model import Definition
+from spectral.domains.workflows.errors import DuplicateRunError
+from spectral.domains.workflows.execution.state import State
+from spectral.domains.workflows.execution.states import RunAction, RunStatus, next_status
+from spectral.domains.workflows.execution.store import NewEvent, topic_of
+from spectral.domains.workflows.execution.tracing import trace_id_of
+from spectral.domains.workflows.models import WorkflowCheckpoint, WorkflowRun, WorkflowRunEvent, WorkflowVersion
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.engine.context import WorkItem
+from spectral.platform.engine.engine import Engine
+from spectral.platform.live import LiveChannel
+from spectral.platform.shared.clock import utc_now
+from spectral.platform.shared.errors import NotFoundError
+from spectral.platform.shared.ids import new_id
+
+KIND = "workflow"
+REMEMBERED_DEFINITIONS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run that is to be. inputs: checked by the caller.
+
+    version: what it runs.  name: None takes the id.  state: where it begins, None at the beginning.
+    next_nodes: keys, shown until the first execution.  parent: see `WorkflowRun`.
+    """
+
+    version: WorkflowVersion
+    workflow_name: str | None
+    inputs: Mapping[str, Any]
+    name: str | None = None
+    user_id: str | None = None
+    conversation_id: str | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    tags: Sequence[str] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    adapter: str = "spectral"
+    parent_run_id: UUID | None = None
+    parent: Mapping[str, Any] | None = None
+    state: State | None = None
+    next_nodes: Sequence[str] = ()
+    id: UUID = field(default_factory=new_id)
+
+
+class Launcher:
+    """Begins and wakes runs. Lives as long as the engine; remembers the definitions it has read."""
+
+    def __init__(self, engine: Engine, live: LiveChannel | None = None) -> None:
+        self.engine = engine
+        self.live = live
+        self._definitions: OrderedDict[UUID, Definition] = OrderedDict()
+
+    async def launch(self, session: AsyncSession, access: WorkspaceAccess, new: NewRun, created_by: str) -> WorkflowRun:
+        """The run will be done if, and only if, the caller's transaction commits.
+
+        Raises DuplicateRunError (409) where the workspace has a run of that name.
+        """
+        now = utc_now()
+        run = _row(access, new, created_by)
+        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        values = {column.name: getattr(run, column.key) for column in WorkflowRun.__table__.columns}
+        added = await session.execute(
+            insert(WorkflowRun).values(values).on_conflict_do_nothing().returning(WorkflowRun.id)
+        )
+        if added.first() is None:
+            raise DuplicateRunError(run.name)
+        state = new.state or State.new(new.inputs)
+        await session.execute(
+            sa.insert(WorkflowCheckpoint).values(
+                workspace_id=run.workspace_id,
+                id=new_id(),
+                created_at=now,
+                run_id=run.id,
+                index=0,
+                generation=1,
+                full=True,
+                state=state.to_document(),
+                last_node=None,
+                next_nodes=list(new.next_nodes),
+                steps_completed=0,
+            )
+        )
+        queued = NewEvent("run.queued", status=run.status, input=run.inputs)
+        await session.execute(sa.insert(WorkflowRunEvent).values(queued.row(run, 1, now)))
+        if self.live is not None:
+            await self.live.publish(session, topic_of(run.id), 1)
+        await self.engine.enqueue(session, work_of(run))
+        # The row was written by a statement of its own; from here on the session knows it as stored.
+        make_transient_to_detached(run)
+        session.add(run)
+        return run
+
+    async def wake(self, session: AsyncSession, access: WorkspaceAccess, run: WorkflowRun) -> None:
+        """Something came for the run; it looks at it once the transaction has committed. The run must be locked.
+
+        A run that was only waiting is queued; in every other state it notices in its own time, a paused one when it is
+        resumed. Nothing happens to one that has ended.
+        """
+        del access
+        if run.status in {RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED}:
+            return
+        run.inbox += 1
+        run.status = next_status(run.status, RunAction.SIGNAL)
+        run.updated_at = utc_now()
+        await session.flush()
+        if self.live is not None:
+            # An execution that has the run listens where its watchers do.
+            await self.live.publish(session, topic_of(run.id), run.last_seq)
+        if run.status == RunStatus.QUEUED:
+            await self.engine.wake(session, work_of(run))
+
+    async def read_definition(self, session: AsyncSession, access: WorkspaceAccess, version_id: UUID) -> Definition:
+        """What the version says. Raises NotFoundError."""
+        known = self._definitions.get(version_id)
+        if known is not None:
+            self._definitions.move_to_end(version_id)
+            return known
+        read = sa.select(WorkflowVersion.document).where(
+            WorkflowVersion.workspace_id == access.workspace_id, WorkflowVersion.id == version_id
+        )
+        document = (await session.execute(read)).scalar_one_or_none()
+        if document is None:
+            raise NotFoundError("Workflow version", version_id)
+        definition = self._definitions[version_id] = Definition.from_document(document)
+        if len(self._definitions) > REMEMBERED_DEFINITIONS:
+            self._definitions.popitem(last=False)
+        return definition
+
+
+def work_of(run: WorkflowRun) -> WorkItem:
+    """The engine's work that looks after the run."""
+    return WorkItem(KIND, run.workspace_id, run.account_id, run.id)
+
+
+def _row(access: WorkspaceAccess, new: NewRun, created_by: str) -> WorkflowRun:
+    now = utc_now()
+    return WorkflowRun(
+        workspace_id=access.workspace_id,
+        id=new.id,
+        created_at=now,
+        updated_at=now,
+        account_id=access.account_id,
+        name=new.name or str(new.id),
+        version_id=new.version.id,
+        workflow_name=new.workflow_name,
+        workflow_version=new.version.version,
+        adapter=new.adapter,
+        status=RunStatus.QUEUED.value,
+        generation=1,
+        lease=0,
+        inbox=0,
+        last_seq=1,
+        next_index=1,
+        segment_no=0,
+        inputs=dict(new.inputs),
+        outputs=None,
+        error=None,
+        current_nodes=list(new.next_nodes),
+        suspension=None,
+        pause=None,
+        wake_at=None,
+        spent={},
+        user_id=new.user_id,
+        conversation_id=new.conversation_id,
+        context=dict(new.context),
+        labels=dict(new.labels),
+        tags=list(new.tags),
+        options=dict(new.options),
+        parent_run_id=new.parent_run_id,
+        parent=None if new.parent is None else dict(new.parent),
+        trace_id=trace_id_of(new.id, 1),
+        created_by=created_by,
+        started_at=None,
+        finished_at=None,
+    )

@@ -1,0 +1,1 @@
+"""What people decide for their workspace's workflows: secrets, networks, retention, what runs remember."""
