@@ -97,22 +97,30 @@ from spectral.domains.traces.plain.importing import TraceImport
 from spectral.domains.traces.search.export_controller import TraceExportController
 from spectral.domains.traces.search.insights_controller import TraceInsightsController
 from spectral.domains.workflows.definitions.model import NodeKind
+from spectral.domains.workflows.execution.children import Subflows
+from spectral.domains.workflows.execution.launching import KIND as WORKFLOW
 from spectral.domains.workflows.execution.launching import Launcher
+from spectral.domains.workflows.execution.scoring import RunScoring
+from spectral.domains.workflows.execution.segment import Workshop, workflow_handler
 from spectral.domains.workflows.execution.tracing import KIND as RUN_TRACE
 from spectral.domains.workflows.execution.tracing import MAX_PER_WORKSPACE as RUN_TRACES_PER_WORKSPACE
 from spectral.domains.workflows.execution.tracing import RunTracer
 from spectral.domains.workflows.models import SECRET_PURPOSE as WORKFLOW_SECRETS
+from spectral.domains.workflows.nodes.agent import AgentWork
 from spectral.domains.workflows.nodes.calls import NodeWork
 from spectral.domains.workflows.nodes.http import HttpWork
 from spectral.domains.workflows.nodes.memory import MemoryRecallWork, MemoryStoreWork
+from spectral.domains.workflows.nodes.prompt import PromptWork
 from spectral.domains.workflows.nodes.secrets import Secrets
 from spectral.domains.workflows.nodes.standard_tasks import standard_registry
+from spectral.domains.workflows.nodes.structured_output import StructuredOutputWork
 from spectral.domains.workflows.nodes.tasks import TaskWork
 from spectral.domains.workflows.remote.controller import AgentWorkController, WorkController, read_runner
 from spectral.domains.workflows.remote.expiry import INTERVAL_S as REMOTE_INTERVAL_S
 from spectral.domains.workflows.remote.expiry import SCHEDULE as REMOTE
 from spectral.domains.workflows.remote.expiry import LeaseExpiry
 from spectral.domains.workflows.remote.service import RemoteQueue
+from spectral.domains.workflows.remote.steps import RemoteSteps
 from spectral.domains.workflows.remote.waiting import WorkWaiting
 from spectral.domains.workflows.runs.controller import (
     EngineAdapterController,
@@ -122,11 +130,12 @@ from spectral.domains.workflows.runs.controller import (
 )
 from spectral.domains.workflows.runs.fanout import RunFanout
 from spectral.domains.workflows.runs.interrupts_controller import InterruptController, RunInterruptController
-from spectral.domains.workflows.runs.reading_controller import RunReadingController
+from spectral.domains.workflows.runs.reading_controller import RunReadingController, list_runs, read_run
 from spectral.domains.workflows.runs.retention import INTERVAL_S as RUN_RETENTION_INTERVAL_S
 from spectral.domains.workflows.runs.retention import SCHEDULE as RUN_RETENTION
 from spectral.domains.workflows.runs.retention import RunRetention
 from spectral.domains.workflows.runs.socket import watch_run
+from spectral.domains.workflows.runs.surroundings import RunSurroundings
 from spectral.domains.workflows.runs.waiting import RunWaiter
 from spectral.domains.workflows.settings.controller import WorkflowSettingsController
 from spectral.domains.workflows.settings.memory_controller import WorkflowMemoryController
@@ -246,8 +255,6 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     WorkflowSecretController,
     WorkflowSettingsController,
     WorkflowMemoryController,
-    RunReadingController,
-    watch_run,
     WorkflowRunController,
     RunActionController,
     SignalController,
@@ -256,6 +263,10 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     EngineAdapterController,
     AccountUsageController,
     WorkspaceHealthController,
+    RunReadingController,
+    list_runs,
+    read_run,
+    watch_run,
     AuditController,
     EventController,
     WebhookController,
@@ -400,8 +411,21 @@ class Work:
             NodeKind.HTTP: HttpWork(OutboundCalls(settings), self.workflow_secrets, settings.networks_for_workspaces),
             NodeKind.MEMORY_STORE: MemoryStoreWork(),
             NodeKind.MEMORY_RECALL: MemoryRecallWork(),
+            NodeKind.PROMPT: PromptWork(self.door),
+            NodeKind.STRUCTURED_OUTPUT: StructuredOutputWork(self.door),
+            NodeKind.AGENT: AgentWork(self.door),
         }
         self.remote_queue = RemoteQueue(self.live, self.launcher)
+        workshop = Workshop(
+            launcher=self.launcher,
+            works=self.node_works,
+            children=Subflows(self.launcher),
+            remote=partial(RemoteSteps, self.remote_queue),
+            surroundings=RunSurroundings(self.launcher),
+            scoring=RunScoring(self.door),
+        )
+        runs = settings.engine_runs_per_workspace
+        self.engine.register(WORKFLOW, workflow_handler(workshop), max_per_workspace=runs)
         self.work_waiting = WorkWaiting(application, self.live, self.remote_queue)
         run_retention = RunRetention(application, identity, settings.run_retention_days)
         every(RUN_RETENTION, RUN_RETENTION_INTERVAL_S, run_retention.run)

@@ -190,6 +190,7 @@ class Settings(BaseSettings):
 
     engine_executes: bool = True
     engine_jobs_per_workspace: int = Field(default=2, ge=1, le=64)
+    engine_runs_per_workspace: int = Field(default=16, ge=1, le=256)
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 

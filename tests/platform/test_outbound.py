@@ -7,7 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from spectral.platform.outbound import OutboundRefusedError, ResponseTooLargeError, is_allowed, outbound_client
+from spectral.platform.outbound import (
+    OutboundCalls,
+    OutboundRefusedError,
+    ResponseTooLargeError,
+    is_admitted,
+    is_allowed,
+    outbound_client,
+)
 from spectral.settings import Settings
 from tests.fixtures.databases import make_settings
 from tests.fixtures.receivers import Receiver, Reply, receiving
@@ -179,6 +186,41 @@ async def test_a_proxy_of_the_environment_is_not_used(
         with pytest.raises(OutboundRefusedError):
             await outbound.get("http://127.0.0.2:9/")
     assert not receiver.received
+
+
+@pytest.mark.parametrize(
+    ("text", "networks", "admitted"),
+    [
+        ("10.1.2.3", ["10.1.0.0/16"], True),
+        ("::ffff:10.1.2.3", ["10.1.0.0/16"], True),
+        ("10.2.0.1", ["10.1.0.0/16"], False),
+        ("169.254.1.1", ["169.254.0.0/16"], True),
+        ("169.254.169.254", ["169.254.0.0/16"], False),
+        ("64:ff9b::a9fe:a9fe", ["169.254.0.0/16", "::/0"], False),
+        ("100.100.100.200", ["100.64.0.0/10"], False),
+        ("fd00:ec2::254", ["fc00::/7"], False),
+        ("fd12::1", ["fc00::/7"], True),
+        ("239.1.1.1", ["0.0.0.0/0"], False),
+    ],
+)
+def test_a_customer_admits_private_networks_and_never_a_metadata_service(
+    text: str, networks: list[str], admitted: bool
+) -> None:
+    assert is_admitted(ip_address(text), [ip_network(network) for network in networks]) is admitted
+
+
+async def test_a_client_of_one_customer_calls_what_that_one_admits_and_follows_nothing(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    calls = OutboundCalls(make_settings(tmp_path))
+    receiver.answer = lambda _: Reply(302, headers={"location": "/there"})
+    async with calls.client([ip_network("127.0.0.1")], timeout_s=5) as theirs:
+        assert (await theirs.get(receiver.url)).status_code == 302
+    for admitted in ([], [ip_network("10.0.0.0/8")]):
+        async with calls.client(admitted, timeout_s=5) as others:
+            with pytest.raises(OutboundRefusedError):
+                await others.get(receiver.url)
+    assert len(receiver.received) == 1
 
 
 async def test_a_name_that_does_not_resolve_is_a_connection_error(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.platform.engine.context import WorkItem
-from spectral.platform.engine.settling import WORK
-from spectral.platform.engine.work import NEVER, OPEN_STATES, EngineWork, WorkState
+from spectral.platform.engine.settling import TABLE, WORK
+from spectral.platform.engine.work import NEVER, OPEN_STATES, WorkState
 
 CLAIM_LIMIT_MS = 5_000
 # A caller's transaction may hold the lock for as long as it takes, but not be frozen with it.
@@ -189,7 +189,7 @@ def _claiming() -> sa.Update:
     )
     place_in_line = sa.func.row_number().over(order_by=oldest.c.wake_at).label("place_in_line")
     line = sa.select(oldest.c.id, place_in_line).subquery("line")
-    other = EngineWork.__table__.alias("other").c
+    other = TABLE.alias("other").c
     running = (
         other.workspace_id == sa.bindparam("workspace"),
         other.kind == sa.bindparam("of_kind"),
@@ -198,7 +198,7 @@ def _claiming() -> sa.Update:
     taken = sa.select(sa.func.count()).where(*running).scalar_subquery()
     free = line.c.place_in_line + taken <= sa.bindparam("slots", type_=sa.Integer())
     return (
-        sa.update(EngineWork.__table__)
+        sa.update(TABLE)
         .where(*due, WORK.id.in_(sa.select(line.c.id).where(free)))
         .values(
             state=WorkState.RUNNING.value,
@@ -213,7 +213,7 @@ def _claiming() -> sa.Update:
 
 _CLAIM = _claiming()
 _HALT = (
-    sa.update(EngineWork.__table__)
+    sa.update(TABLE)
     .where(
         WORK.workspace_id == sa.bindparam("workspace"),
         WORK.id == sa.bindparam("key"),

@@ -1,7 +1,7 @@
 """How work that an execution owns stops being its: one statement each, good only under the execution's lease."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,17 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.platform.engine.work import EngineWork, WorkState
 from spectral.platform.shared.clock import utc_now
 
-WORK = EngineWork.__table__.c
-_OTHER = EngineWork.__table__.alias("other")
+TABLE = cast("sa.Table", EngineWork.__table__)
+WORK = TABLE.c
 
 
 def _settling(**change: Any) -> sa.Update:
     """Answers whether other work of the kind is due in the workspace: the slot that becomes free is for that."""
-    other = _OTHER.c
-    mine = (other.workspace_id == sa.bindparam("workspace"), other.kind == sa.bindparam("kind"))
+    other = TABLE.alias("other").c
+    mine = (other.workspace_id == sa.bindparam("workspace"), other.kind == sa.bindparam("of_kind"))
     more_due = sa.exists().where(*mine, other.state == WorkState.QUEUED.value, other.wake_at <= sa.bindparam("now"))
     return (
-        sa.update(EngineWork.__table__)
+        sa.update(TABLE)
         .where(
             WORK.workspace_id == sa.bindparam("workspace"),
             WORK.id == sa.bindparam("key"),
@@ -51,7 +51,7 @@ class Holding:
     """
 
     def __init__(self, workspace_id: UUID, kind: str, key: UUID, lease: int) -> None:
-        self._mine = {"workspace": workspace_id, "kind": kind, "key": key, "held": lease}
+        self._mine = {"workspace": workspace_id, "of_kind": kind, "key": key, "held": lease}
 
     async def end(self, session: AsyncSession, outcome: WorkState, error: str | None = None) -> bool | None:
         """The work has ended."""

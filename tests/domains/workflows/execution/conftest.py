@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from spectral.domains.workflows.models import (
 )
 from spectral.domains.workflows.nodes.calls import NodeCall, NodeResult, Suspend
 from spectral.domains.workflows.remote.service import RemoteQueue
+from spectral.domains.workflows.remote.steps import RemoteSteps
 from spectral.domains.workflows.runs.surroundings import RunSurroundings
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
@@ -59,7 +61,7 @@ class Runs:
             launcher=self.launcher,
             works={NodeKind.TASK: self._work},
             children=Subflows(self.launcher),
-            remote=self.remote,
+            remote=partial(RemoteSteps, self.remote),
             surroundings=RunSurroundings(self.launcher),
             scoring=self._score,
         )

@@ -1,6 +1,7 @@
 """Runs that have ended, as their rows say it, for tests of what is made of them."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ def at(seconds: float) -> datetime:
 
 def graph(*nodes: Node) -> Graph:
     """Nodes one after another."""
-    edges = [Edge(first.id, second.id) for first, second in zip(nodes, nodes[1:], strict=False)]
+    edges = [Edge(first.id, second.id) for first, second in pairwise(nodes)]
     return Graph(nodes, tuple(edges))
 
 
@@ -202,4 +203,4 @@ async def store_triage(session: AsyncSession, access: WorkspaceAccess, agent_id:
 
 def utc(text: str) -> datetime:
     """A moment on the wire."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+    return datetime.fromisoformat(text).astimezone(UTC)

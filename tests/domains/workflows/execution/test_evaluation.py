@@ -16,6 +16,15 @@ EXACT = {"name": "right", "scorer": "exact_match", "weight": 3}
 POLITE = {"name": "polite", "scorer": "contains", "options": {"values": ["please"]}}
 PROMPT_OUTPUTS = {"text": "Paris please", "model": "m", "usage": {"input_tokens": 1}, "cost_usd": None}
 
+
+class Known:
+    """A scope in which everything is Paris."""
+
+    def lookup(self, name: str) -> Any:
+        del name
+        return "Paris"
+
+
 Evaluate = Callable[..., Awaitable[EvaluationResult]]
 
 
@@ -55,6 +64,11 @@ async def test_outputs_are_scored_against_what_the_inputs_expect(
     }
     assert {name: score["score"] for name, score in result.scores.items()} == {"right": 1.0, "polite": 0.0}
     assert result.error is None
+    known = await evaluate(Evaluation(rubric_id, expected="${steps}"), {}, "Paris", scope=Known())
+    assert known.summary["total"] == 0.75
+    # What came in is never read as an expression.
+    plain = await evaluate(asked, {"expected": "${inputs.other}", "other": "Paris"}, {"answer": "Paris"})
+    assert plain.summary["total"] == 0.0
     # A later version of the rubric is used from then on, unless the definition names one.
     changed = {"dimensions": [POLITE]}
     path = f"{tenant.url}/evaluations/rubrics/{rubric_id}"
@@ -79,6 +93,7 @@ async def test_what_cannot_be_scored_is_an_error_and_no_score_of_zero(
         (Evaluation(str(other_tenant.workspace_id)), "not-found"),
         (Evaluation(rubric_id, 9), "not-found"),
         (Evaluation(rubric_id, expected="${inputs.a + 1}"), "expression"),
+        (Evaluation(rubric_id, expected="${steps.a.outputs}"), "expression"),
     ]
     for asked, type in cases:
         result = await evaluate(asked, {"a": "x"}, "Paris")

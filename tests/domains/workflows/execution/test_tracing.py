@@ -1,4 +1,4 @@
-"""A finished run is a trace: found by what it was, the same however often it is exported, and never another tenant's."""
+"""A finished run is a trace: the same however often it is exported, and never another tenant's."""
 
 import asyncio
 from collections.abc import Callable

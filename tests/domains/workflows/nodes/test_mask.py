@@ -44,7 +44,9 @@ def masked_name(form: str) -> str:
 
 
 @given(st.binary(max_size=7), st.text(st.characters(codec="utf-8"), min_size=6, max_size=40), st.binary(max_size=7))
-def test_base64_of_something_that_holds_the_secret_gives_it_away_nowhere(before: bytes, secret: str, after: bytes) -> None:
+def test_base64_of_something_that_holds_the_secret_gives_it_away_nowhere(
+    before: bytes, secret: str, after: bytes
+) -> None:
     whole = before + secret.encode() + after
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         text = encode(whole).decode()
@@ -55,7 +57,11 @@ def test_base64_of_something_that_holds_the_secret_gives_it_away_nowhere(before:
         assert len(inner) < 8 or inner not in masked
 
 
-@given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
 def test_what_holds_no_secret_stays_as_it_is(value: Any) -> None:
     assert Mask(["a secret that is nowhere"]).apply(value) == value
     assert Mask().apply(value) is value

@@ -67,8 +67,8 @@ def test_every_attempt_at_a_node_has_the_same_seed_and_every_other_node_another(
 async def test_faults_of_a_model_say_whether_to_try_again_and_what_was_spent(
     answer: Any,
     type: str,
-    retryable: bool,
-    cost: int | None,  # noqa: FBT001
+    retryable: bool,  # noqa: FBT001
+    cost: int | None,
 ) -> None:
     made = call()
     with pytest.raises(SpentError) as caught:

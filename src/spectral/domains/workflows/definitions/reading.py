@@ -1,4 +1,4 @@
-"""Values of a document as the types that a definition needs; what does not fit becomes a finding, and reading goes on."""
+"""Values of a document as the types that a definition needs. What does not fit becomes a finding; reading goes on."""
 
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
@@ -68,7 +68,9 @@ class Reading:
         return value
 
     def boolean(self, value: Any, pointer: str) -> bool:
-        return value if isinstance(value, bool) else bool(value is not None and self._wrong(value, bool, pointer, ""))
+        if value is not None and not isinstance(value, bool):
+            self._wrong(value, bool, pointer)
+        return value is True
 
     def duration(self, value: Any, pointer: str, *, least: float = 0.001) -> float | None:
         """Seconds."""

@@ -50,7 +50,7 @@ def advance(scheduler: "Scheduler", node: Node, key: str) -> bool:
 
 
 def given(scheduler: "Scheduler", container: Node, key: str, prefix: str) -> Any:
-    """What comes into the first nodes of a body: the item, the result of the round before, or the container's inputs."""
+    """What comes into a body's first nodes: the item, the result of the round before, or the container's inputs."""
     entry = scheduler.state.entry(key)
     if container.kind is NodeKind.FOREACH:
         return entry["items"][int(split_prefix(prefix)[1])]

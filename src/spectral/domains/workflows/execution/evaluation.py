@@ -14,7 +14,7 @@ from spectral.domains.evaluations.scorers.base import ScoredCase
 from spectral.domains.evaluations.scorers.usage import Latency
 from spectral.domains.evaluations.scoring import ItemScore, score_item
 from spectral.domains.evaluations.service import RubricService, spec_of
-from spectral.domains.workflows.definitions.expressions import ExpressionError, evaluate
+from spectral.domains.workflows.definitions.expressions import ExpressionError, Scope, evaluate
 from spectral.domains.workflows.definitions.model import Evaluation
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
@@ -47,13 +47,18 @@ class EvaluationResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _RunScope:
-    """What expressions in `expected` may ask for."""
+class _Ends:
+    """What expressions in `expected` may ask for where nobody knows more of the run."""
 
-    roots: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    outputs: Any
 
     def lookup(self, name: str) -> Any:
-        return self.roots.get(name)
+        if name == "inputs":
+            return self.inputs
+        if name == "output":
+            return self.outputs
+        raise ExpressionError(f"`{name}` is not known once a run has ended; `inputs` and `output` are")
 
 
 async def evaluate_run(
@@ -64,13 +69,15 @@ async def evaluate_run(
     inputs: Mapping[str, Any],
     outputs: Any,
     *,
+    scope: Scope | None = None,
     latency_ms: float | None = None,
     cost_nano_usd: int | None = None,
 ) -> EvaluationResult:
     """The outputs scored with the rubric's version, else its latest; with no transaction open meanwhile.
 
     Scored as text: outputs of one member are that member, those of a model's node are its text, others are JSON.
-    `evaluation.expected` may hold expressions over `inputs` and `output` (the outputs); they are resolved here.
+    `evaluation.expected` may hold expressions; they are resolved here, and must not have been before.
+    scope: what these see; without one `inputs`, and as `output` the outputs.
     latency_ms: from the run's start to its outputs; None where nobody measured it.  cost_nano_usd: None is unknown.
     Never fails a run: what goes wrong is the result's error, and no score of 0. Only a database that is away is raised.
     """
@@ -80,7 +87,7 @@ async def evaluate_run(
             service = RubricService(session, access)
             found = await service.read_rubric(_rubric_id(evaluation.rubric_id), evaluation.rubric_version)
         rubric = spec_of(found)
-        expected = evaluate(evaluation.expected, _RunScope({"inputs": inputs, "output": outputs, "outputs": outputs}))
+        expected = evaluate(evaluation.expected, scope or _Ends(inputs, outputs))
         if latency_ms is None and any(isinstance(dimension.built, Latency) for dimension in rubric.dimensions):
             return _failed("unknown-latency", "the rubric looks at the latency, and nobody measured it")
         example = Example(

@@ -1,25 +1,82 @@
 """What an execution writes: only under its own lease, and all of one turn together."""
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from spectral.domains.workflows.execution.launching import Launcher
 from spectral.domains.workflows.execution.scheduler import Scheduler
-from spectral.domains.workflows.execution.state import ENDED, FULL_EVERY, Entry, State, changes_between, node_id_of
-from spectral.domains.workflows.execution.store import NewEvent, RunRepository
-from spectral.domains.workflows.models import WorkflowCheckpoint, WorkflowRun, WorkflowStep
+from spectral.domains.workflows.execution.state import ENDED, FULL_EVERY, Entry, State, changes_between
+from spectral.domains.workflows.execution.store import NewEvent, RunRepository, topic_of
+from spectral.domains.workflows.models import WorkflowCheckpoint, WorkflowRun, WorkflowRunEvent, WorkflowStep
 from spectral.domains.workflows.nodes.masking import masked_inputs
+from spectral.platform.db.base import Json
 from spectral.platform.engine.context import WorkContext
 from spectral.platform.engine.errors import LeaseLostError
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.ids import new_id
+
+RUN_COLUMNS = (
+    "lease",
+    "segment_no",
+    "status",
+    "last_seq",
+    "next_index",
+    "outputs",
+    "error",
+    "current_nodes",
+    "suspension",
+    "pause",
+    "wake_at",
+    "spent",
+    "started_at",
+    "finished_at",
+    "updated_at",
+)
+"""What an execution changes in a run."""
+NEWS = ("lease", "inbox", "status", "last_seq", "pause")
+"""What others change in a run while an execution has it."""
+STEP_CHANGES = (
+    "status",
+    "attempts",
+    "outputs",
+    "error",
+    "wait_type",
+    "wake_at",
+    "next_retry_at",
+    "started_at",
+    "finished_at",
+)
+
+# Built once: what is the same object is compiled once.
+_RUN = sa.and_(WorkflowRun.workspace_id == sa.bindparam("of_workspace"), WorkflowRun.id == sa.bindparam("of_run"))
+LOOK = sa.select(*(getattr(WorkflowRun, name) for name in NEWS)).where(_RUN)
+HOLD = LOOK.with_for_update()
+CHANGE_RUN = (
+    sa.update(cast("sa.Table", WorkflowRun.__table__))
+    .where(_RUN)
+    .values({name: sa.bindparam(name) for name in RUN_COLUMNS})
+)
+CHANGE_STEP = (
+    sa.update(cast("sa.Table", WorkflowStep.__table__))
+    .where(
+        WorkflowStep.workspace_id == sa.bindparam("of_workspace"),
+        WorkflowStep.run_id == sa.bindparam("of_run"),
+        WorkflowStep.generation == sa.bindparam("of_generation"),
+        WorkflowStep.key == sa.bindparam("of_key"),
+        WorkflowStep.iteration == sa.bindparam("of_iteration"),
+    )
+    # Inputs are known at the start and gone from the state in the end.
+    .values(
+        {name: sa.bindparam(name) for name in STEP_CHANGES}
+        | {"inputs": sa.func.coalesce(sa.bindparam("new_inputs", type_=Json), WorkflowStep.inputs)}
+    )
+)
 
 
 class RunRows:
@@ -28,61 +85,70 @@ class RunRows:
     def __init__(self, context: WorkContext, launcher: Launcher) -> None:
         self._context = context
         self._launcher = launcher
+        self._names = {"of_workspace": context.workspace_id, "of_run": context.key}
         self._stored: dict[str, Any] = {}
         self._size = 0
+        self._steps: set[tuple[str, int]] = set()
         self.lease = 0
 
-    def _runs(self, session: AsyncSession) -> RunRepository:
-        return RunRepository(session, self._context.access, self._launcher.live)
-
-    async def lock(self, session: AsyncSession) -> WorkflowRun | None:
-        """The run as it is now, held; None where it has been deleted."""
+    async def hold(self, session: AsyncSession) -> WorkflowRun | None:
+        """The run as it is now, held; None where it has been deleted. The caller's own: the session forgets it."""
         try:
-            return await self._runs(session).lock(self._context.key)
+            run = await RunRepository(session, self._context.access).lock(self._context.key)
         except NotFoundError:
             return None
+        session.expunge(run)
+        return run
 
-    async def lock_own(self, session: AsyncSession) -> WorkflowRun:
-        """As `lock`. Raises LeaseLostError when it is not this execution's any more."""
-        run = await self.lock(session)
-        if run is None or run.lease != self.lease:
+    async def hold_own(self, session: AsyncSession, run: WorkflowRun) -> None:
+        """Hold the run and bring what others change in it up to date.
+
+        Raises LeaseLostError when it is not this execution's any more.
+        """
+        found = (await session.execute(HOLD, self._names)).one_or_none()
+        if found is None or found.lease != self.lease:
             self._context.note_lost()
             raise LeaseLostError(str(self._context.key))
-        return run
+        for name in NEWS:
+            set_committed_value(run, name, getattr(found, name))
 
     async def has_news(self, inbox: int) -> bool:
         """Whether something was sent to the run since, or it is not this execution's any more."""
-        looked = sa.select(WorkflowRun.inbox, WorkflowRun.lease).where(
-            WorkflowRun.workspace_id == self._context.workspace_id, WorkflowRun.id == self._context.key
-        )
         async with self._context.database.transaction(self._context.access, read_only=True) as session:
-            found = (await session.execute(looked)).one_or_none()
+            found = (await session.execute(LOOK, self._names)).one_or_none()
         return found is None or found.inbox != inbox or found.lease != self.lease
 
-    async def checkpoints(self, session: AsyncSession, run: WorkflowRun) -> Sequence[WorkflowCheckpoint]:
-        """What the present state is made of."""
-        return await self._runs(session).checkpoints(run)
-
-    def remember(self, state: State) -> None:
-        """This state is stored; the next checkpoint says what is different."""
+    async def load(self, session: AsyncSession, run: WorkflowRun) -> State:
+        """The run's present state."""
+        state = State.load(await RunRepository(session, self._context.access).checkpoints(run))
         self._stored = state.to_document()
         self._size = size_of(self._stored)
+        self._steps = {
+            (key, entry.get("iteration", 1)) for key, entry in state.nodes.items() if entry.get("ordinal") is not None
+        }
+        return state
 
     def grows_to(self, state: State) -> int:
         """About how many bytes of JSON the state is; counted exactly where an execution begins."""
         return self._size + size_of(changes_between(self._stored, state.document))
 
     async def tell(self, session: AsyncSession, run: WorkflowRun, *events: NewEvent) -> None:
-        """These events, and what was changed in the run, which is locked."""
-        await self._runs(session).append(run, events)
+        """Events, and what was changed in the run, which is held."""
+        run.updated_at = now = utc_now()
+        first = run.last_seq + 1
+        run.last_seq += len(events)
+        await session.execute(CHANGE_RUN, self._names | {name: getattr(run, name) for name in RUN_COLUMNS})
+        if events:
+            rows = [event.row(run, seq, now) for seq, event in enumerate(events, start=first)]
+            await session.execute(sa.insert(WorkflowRunEvent), rows)
+            if self._launcher.live is not None:
+                await self._launcher.live.publish(session, topic_of(run.id), run.last_seq)
 
     async def write(self, session: AsyncSession, run: WorkflowRun, scheduler: Scheduler, said: list[NewEvent]) -> None:
         """The turn: the run's columns, its steps, its events, its checkpoint. What the scheduler gathered is taken."""
         await self._write_checkpoint(session, run, scheduler)
-        if scheduler.steps:
-            rows = [self._step(run, scheduler, *named, entry) for named, entry in scheduler.steps.items()]
-            await self._write_steps(session, rows)
-        await self._runs(session).append(run, [*said, *scheduler.events])
+        await self._write_steps(session, run, scheduler)
+        await self.tell(session, run, *said, *scheduler.events)
         scheduler.steps.clear()
         scheduler.events.clear()
 
@@ -93,67 +159,72 @@ class RunRows:
         if not changes:
             return
         ended = sum(1 for entry in scheduler.state.nodes.values() if entry.get("status") in ENDED)
-        await session.execute(
-            sa.insert(WorkflowCheckpoint).values(
-                workspace_id=run.workspace_id,
-                id=new_id(),
-                created_at=scheduler.now,
-                run_id=run.id,
-                index=run.next_index,
-                generation=run.generation,
-                full=full,
-                state=document if full else changes,
-                last_node=scheduler.last_node,
-                next_nodes=scheduler.next_nodes() if scheduler.ended is None else [],
-                steps_completed=ended,
-            )
-        )
+        row = {
+            "workspace_id": run.workspace_id,
+            "id": new_id(),
+            "created_at": scheduler.now,
+            "run_id": run.id,
+            "index": run.next_index,
+            "generation": run.generation,
+            "full": full,
+            "state": document if full else changes,
+            "last_node": scheduler.last_node,
+            "next_nodes": scheduler.next_nodes() if scheduler.ended is None else [],
+            "steps_completed": ended,
+        }
+        await session.execute(sa.insert(WorkflowCheckpoint), [row])
         run.next_index += 1
         self._stored = document
         self._size = size_of(document) if full else self._size + size_of(changes)
 
-    async def _write_steps(self, session: AsyncSession, rows: list[dict[str, Any]]) -> None:
-        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-        statement = insert(WorkflowStep)
-        kept = {"workspace_id", "id", "created_at", "run_id", "generation", "key", "iteration", "inputs", "ordinal"}
-        changed = {
-            column.name: statement.excluded[column.name]
-            for column in WorkflowStep.__table__.columns
-            if column.name not in kept
-        }
-        # Inputs are known at the start and gone from the state in the end.
-        changed["inputs"] = sa.func.coalesce(statement.excluded.inputs, WorkflowStep.inputs)
-        keys = ["workspace_id", "run_id", "generation", "key", "iteration"]
-        await session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+    async def _write_steps(self, session: AsyncSession, run: WorkflowRun, scheduler: Scheduler) -> None:
+        new, changed = [], []
+        for (key, iteration), entry in scheduler.steps.items():
+            row = _step(run, scheduler, key, iteration, entry)
+            if (key, iteration) in self._steps:
+                named = {"of_generation": run.generation, "of_key": key, "of_iteration": iteration}
+                changes = {name: row[name] for name in STEP_CHANGES}
+                changed.append(self._names | named | changes | {"new_inputs": row["inputs"]})
+            else:
+                new.append(row)
+                self._steps.add((key, iteration))
+        if new:
+            await session.execute(sa.insert(WorkflowStep), new)
+        if changed:
+            await session.execute(CHANGE_STEP, changed)
 
-    @staticmethod
-    def _step(run: WorkflowRun, scheduler: Scheduler, key: str, iteration: int, entry: Entry) -> dict[str, Any]:
-        node = scheduler.node_at(key)
-        wait = entry.get("wait") or {}
-        wake_at = datetime.fromisoformat(wait["wake_at"]) if wait.get("wake_at") else None
-        return {
-            "workspace_id": run.workspace_id,
-            "id": new_id(),
-            "created_at": utc_now(),
-            "run_id": run.id,
-            "generation": run.generation,
-            "key": key,
-            "iteration": iteration,
-            "node": node_id_of(key),
-            "kind": node.kind.value,
-            "ordinal": entry.get("ordinal", 0),
-            "status": entry["status"],
-            "attempts": entry.get("attempt", 0),
-            "max_attempts": node.retries.limit + 1,
-            "inputs": masked_inputs(entry.get("inputs")),
-            "outputs": entry.get("outputs"),
-            "error": entry.get("error"),
-            "wait_type": wait.get("type"),
-            "wake_at": wake_at,
-            "next_retry_at": wake_at if wait.get("type") == "retry" else None,
-            "started_at": datetime.fromisoformat(entry["started_at"]) if entry.get("started_at") else None,
-            "finished_at": datetime.fromisoformat(entry["finished_at"]) if entry.get("finished_at") else None,
-        }
+
+def _step(run: WorkflowRun, scheduler: Scheduler, key: str, iteration: int, entry: Entry) -> dict[str, Any]:
+    node = scheduler.node_at(key)
+    wait = entry.get("wait") or {}
+    wake_at = _moment(wait.get("wake_at"))
+    return {
+        "workspace_id": run.workspace_id,
+        "id": new_id(),
+        "created_at": scheduler.now,
+        "run_id": run.id,
+        "generation": run.generation,
+        "key": key,
+        "iteration": iteration,
+        "node": node.id,
+        "kind": node.kind.value,
+        "ordinal": entry.get("ordinal", 0),
+        "status": entry["status"],
+        "attempts": entry.get("attempt", 0),
+        "max_attempts": node.retries.limit + 1,
+        "inputs": masked_inputs(entry.get("inputs")),
+        "outputs": entry.get("outputs"),
+        "error": entry.get("error"),
+        "wait_type": wait.get("type"),
+        "wake_at": wake_at,
+        "next_retry_at": wake_at if wait.get("type") == "retry" else None,
+        "started_at": _moment(entry.get("started_at")),
+        "finished_at": _moment(entry.get("finished_at")),
+    }
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def size_of(document: Any) -> int:

@@ -6,8 +6,7 @@ nodes that were in flight.
 
 import asyncio
 import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -29,6 +28,7 @@ from spectral.domains.workflows.execution.waits import Children, RemotePort, Wai
 from spectral.domains.workflows.models import WorkflowRun
 from spectral.domains.workflows.nodes.calls import NodeCall, NodeError, NodeResult, NodeWork, Suspend, Usage
 from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.db.session import Database
 from spectral.platform.engine.context import Handler, WorkContext
 from spectral.platform.engine.errors import LeaseLostError
 from spectral.platform.engine.passing import is_passing
@@ -56,7 +56,9 @@ class Surroundings(Protocol):
 class Scoring(Protocol):
     """How the outputs of a run are judged."""
 
-    async def __call__(self, context: WorkContext, evaluation: Evaluation, run: WorkflowRun, outputs: Any) -> Any:
+    async def __call__(
+        self, database: Database, access: WorkspaceAccess, evaluation: Evaluation, run: WorkflowRun, outputs: Any
+    ) -> dict[str, Any]:
         """Scores as JSON; what goes wrong is part of it."""
 
 
@@ -67,7 +69,7 @@ class Workshop:
     launcher: Launcher
     works: Mapping[NodeKind, NodeWork]
     children: Children
-    remote: RemotePort
+    remote: Callable[[WorkspaceAccess], RemotePort]
     surroundings: Surroundings
     scoring: Scoring
 
@@ -123,8 +125,9 @@ class Segment:
 
     async def _give_up(self) -> None:
         """The run met an error that we were not built for; it has failed, and nobody waits for it in vain."""
-        async with self._context.database.transaction(self._context.access) as session:
-            run = await self._rows.lock(session)
+        access = self._context.access
+        async with self._context.database.transaction(access) as session:
+            run = await self._rows.hold(session)
             if run is None or RunStatus(run.status) in FINAL or (self._rows.lease and run.lease != self._rows.lease):
                 return
             run.status = RunStatus.FAILED.value
@@ -132,7 +135,11 @@ class Segment:
             run.finished_at = utc_now()
             run.wake_at = run.suspension = run.pause = None
             await self._rows.tell(session, run, NewEvent("run.failed", status=run.status, error=run.error))
-            await self._workshop.surroundings.close(session, self._context.access, run)
+        # By itself: what broke may be among what is around the run, and the run has ended all the same.
+        async with self._context.database.transaction(access) as session:
+            run = await self._rows.hold(session)
+            if run is not None:
+                await self._workshop.surroundings.close(session, access, run)
 
     # One transaction ---------------------------------------------------------------------------------------------
 
@@ -143,7 +150,7 @@ class Segment:
                 if not await self._take(session):
                     return False
             else:
-                self._run = await self._rows.lock_own(session)
+                await self._rows.hold_own(session, self._run)
             self._scheduler.now = utc_now()
             said = self._journal.take()
             for ready, outcome in outcomes:
@@ -163,7 +170,7 @@ class Segment:
 
     async def _take(self, session: AsyncSession) -> bool:
         """The run is this execution's from now on; False where there is nothing to be executed."""
-        run = await self._rows.lock(session)
+        run = await self._rows.hold(session)
         if run is None:
             await self._context.finish(session)
             return False
@@ -182,14 +189,13 @@ class Segment:
         self._rows.lease = run.lease
         launcher, access = self._workshop.launcher, self._context.access
         self._definition = await launcher.read_definition(session, access, run.version_id)
-        state = State.load(await self._rows.checkpoints(session, run))
-        self._rows.remember(state)
+        state = await self._rows.load(session, run)
         for key in state.with_status(NodeStatus.RUNNING):
             if "container" not in state.entry(key):
                 # The execution before died with it; what its inputs were is known.
                 state.put(key, status=NodeStatus.PENDING.value)
         self._scheduler = Scheduler(Tree(self._definition), state, _facts(run), utc_now())
-        self._waits = Waits(self._scheduler, run, access, self._workshop.children, self._workshop.remote)
+        self._waits = Waits(self._scheduler, run, access, self._workshop.children, self._workshop.remote(access))
         if run.started_at is None:
             run.started_at = utc_now()
             self._scheduler.events.append(NewEvent("run.started", status=run.status))
@@ -398,8 +404,8 @@ class Segment:
             said = self._journal.take()
             try:
                 async with self._context.database.transaction(self._context.access) as session:
-                    run = await self._rows.lock_own(session)
-                    await self._rows.tell(session, run, *said)
+                    await self._rows.hold_own(session, self._run)
+                    await self._rows.tell(session, self._run, *said)
             except LeaseLostError:
                 return  # the next turn finds it out, and ends the execution
             except Exception:
@@ -424,9 +430,9 @@ class Segment:
     async def _score(self) -> None:
         evaluation, ended = self._definition.evaluation, self._scheduler.ended
         if evaluation is not None and ended is not None:
-            started = time.perf_counter()
-            scored = await self._workshop.scoring(self._context, evaluation, self._run, ended.outputs)
-            self._scored = {**scored, "status": "completed", "duration_ms": (time.perf_counter() - started) * 1e3}
+            database, access = self._context.database, self._context.access
+            scored = await self._workshop.scoring(database, access, evaluation, self._run, ended.outputs)
+            self._scored = {**scored, "status": "completed"}
 
     # Limits ------------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ for is `spectral.workflow.*`.
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ KINDS: Final = {
 }
 OPERATIONS: Final = {Kind.LLM: "chat", Kind.AGENT: "invoke_agent", Kind.TOOL: "execute_tool"}
 CUT: Final = "…"
+STATUS_CODE: Final = re.compile(r"[1-9]\d\d", re.ASCII)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -360,7 +362,7 @@ def _http(node: Node | None, step: StepFacts) -> dict[str, Any]:
         "http.request.method": method.upper() if isinstance(method, str) else None,
         # As the definition has it: what expressions made of it may hold what nobody should keep.
         "url.template": url if isinstance(url, str) else None,
-        "http.response.status_code": int(status) if status is not None and status.isdecimal() else None,
+        "http.response.status_code": int(status) if status is not None and STATUS_CODE.fullmatch(status) else None,
     }
 
 

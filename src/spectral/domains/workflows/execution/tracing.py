@@ -246,7 +246,8 @@ def _step(row: sa.Row[Any], limit: int) -> StepFacts:
         inputs=Content.beginning(row.inputs, limit),
         outputs=Content.beginning(row.outputs, limit),
         error=row.error,
-        response_status=row.response_status if row.kind == NodeKind.HTTP else None,
+        # A number on SQLite, text on PostgreSQL; anything at all where the outputs were mapped.
+        response_status=str(row.response_status) if row.kind == NodeKind.HTTP else None,
     )
 
 

@@ -48,18 +48,10 @@ class Children(Protocol):
 class RemotePort(Protocol):
     """Where work for runners goes."""
 
-    async def put_step(
-        self,
-        session: AsyncSession,
-        access: WorkspaceAccess,
-        run: WorkflowRun,
-        *,
-        step_key: str,
-        iteration: int,
-        params: Mapping[str, Any],
-        inputs: Any,
-    ) -> Any:
-        """The task waits for a runner if the transaction commits. Raises SpectralError for one that cannot be put."""
+    async def put(
+        self, session: AsyncSession, run: WorkflowRun, ready: Ready, *, queue: str, options: Mapping[str, Any]
+    ) -> None:
+        """The task waits for a runner if the transaction commits; one that cannot be put is there as failed."""
 
 
 class Waits:
@@ -96,7 +88,7 @@ class Waits:
             elif ready.node.kind is NodeKind.SUBFLOW:
                 await self._start_child(session, ready)
             else:
-                await self._put_remote(session, ready)
+                self._put_remote(ready)
         except NodeError as error:
             self._scheduler.fail(ready.key, error)
         except SpectralError as error:
@@ -217,18 +209,14 @@ class Waits:
         self.effects.append(launch)
         self._wait(ready, {"type": "subflow", "run_id": str(child.id)}, ready.params.get("timeout_s"))
 
-    async def _put_remote(self, session: AsyncSession, ready: Ready) -> None:
-        await self._remote.put_step(
-            session,
-            self._access,
-            self._run,
-            step_key=ready.key,
-            iteration=ready.iteration,
-            params=ready.params,
-            inputs=ready.inputs,
-        )
-        told = {"type": "remote", "queue": ready.params.get("queue"), "agent": ready.params.get("agent")}
-        self._wait(ready, told, ready.node.timeout_s or ready.params.get("timeout_s"))
+    def _put_remote(self, ready: Ready) -> None:
+        queue = str(ready.params.get("queue") or f"agent:{ready.params.get('agent')}")
+
+        async def put(session: AsyncSession) -> None:
+            await self._remote.put(session, self._run, ready, queue=queue, options=ready.params)
+
+        self.effects.append(put)
+        self._wait(ready, {"type": "remote", "queue": queue}, ready.node.timeout_s or ready.params.get("timeout_s"))
 
     def _ask(self, ready: Ready) -> None:
         params = ready.params

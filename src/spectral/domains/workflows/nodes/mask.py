@@ -12,15 +12,19 @@ STARS = "***"
 SHORTEST = 4
 """Shorter texts occur everywhere; no secret is shorter."""
 LONGEST_PATTERN = 256
-"""Characters of a secret up to which it is known in every mixture of plain and percent-encoded ones."""
+"""Characters of a secret up to which it is known in every mixture of plain and escaped ones."""
+
+_ESCAPES = ("%", "\\", "&", "+")
+_SHORT_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
+_ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 
 class Mask:
     """Replaces every occurrence of some secrets by `***`.
 
-    Known forms: the text itself, JSON-escaped, HTML-escaped, percent-encoded, hexadecimal, and base64, also as a part
-    of something longer that was encoded (`user:secret`). What a server makes of a secret in any other way, a digest or
-    an encryption, is not recognised.
+    Known forms: the text itself, any of its characters escaped as in URLs, JSON or HTML, hexadecimal, and base64, also
+    as a part of something longer that was encoded (`user:secret`). What a server makes of a secret in any other way, a
+    digest or an encryption, is not recognised.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -29,15 +33,15 @@ class Mask:
         # The longest first, so that what contains another is replaced as a whole.
         self._forms = sorted(forms, key=lambda form: (-len(form), form))
         self._escaped = [_escaped(form) for form in self._forms]
-        self._percents = [re.compile(_percent_pattern(secret)) for secret in known if len(secret) <= LONGEST_PATTERN]
+        self._patterns = [re.compile(_pattern(secret)) for secret in known if len(secret) <= LONGEST_PATTERN]
 
     def text(self, text: str) -> str:
         """The text without the secrets."""
         for form in self._forms:
             if form in text:
                 text = text.replace(form, STARS)
-        if "%" in text:
-            for pattern in self._percents:
+        if any(escape in text for escape in _ESCAPES):
+            for pattern in self._patterns:
                 text = pattern.sub(STARS, text)
         return text
 
@@ -47,7 +51,7 @@ class Mask:
             return value
         # Most values hold none, and one text is looked through much faster than many.
         document = json.dumps(value, ensure_ascii=False)
-        if "%" not in document and not any(form in document for form in self._escaped):
+        if not any(part in document for part in (*_ESCAPES, *self._escaped)):
             return value
         return _each_text(value, self.text)
 
@@ -64,11 +68,9 @@ def _each_text(value: Any, change: Callable[[str], str]) -> Any:
 
 def _forms(secret: str) -> set[str]:
     raw = secret.encode()
-    forms = {secret, _escaped(secret), json.dumps(secret)[1:-1], _escaped(secret).replace("/", "\\/")}
-    forms |= {html.escape(secret), html.escape(secret, quote=False), html.escape(secret).replace("&#x27;", "&#39;")}
-    for encoded in (quote(secret), quote(secret, safe=""), quote_plus(secret)):
-        forms |= {encoded, re.sub("%..", lambda found: found[0].lower(), encoded)}
-    forms |= {raw.hex(), raw.hex().upper()}
+    forms = {secret, raw.hex(), raw.hex().upper()}
+    # The shorter ones have a pattern, which knows these and all that lies between them.
+    forms |= {_escaped(secret), json.dumps(secret)[1:-1], html.escape(secret), quote(secret), quote_plus(secret)}
     for core in _base64_cores(raw):
         forms |= {core, core.replace("+", "-").replace("/", "_")}
     return forms
@@ -78,14 +80,27 @@ def _escaped(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
-def _percent_pattern(secret: str) -> str:
-    """Every character as it is or encoded: which ones must be is decided differently by every server."""
-    return "".join(f"(?:{re.escape(one)}|{_percents(one)}{'|[+]' if one == ' ' else ''})" for one in secret)
+def _pattern(secret: str) -> str:
+    """Every character as it is or escaped: which ones must be is decided differently by every server."""
+    return "".join(f"(?:{'|'.join(_spellings(one))})" for one in secret)
 
 
-def _percents(one: str) -> str:
-    encoded = (f"{byte:02x}" for byte in one.encode())
-    return "".join("%" + "".join(f"[{digit}{digit.upper()}]" for digit in byte) for byte in encoded)
+def _spellings(one: str) -> Iterable[str]:
+    yield re.escape(one)
+    yield "".join(f"%{_any_case(f'{byte:02x}')}" for byte in one.encode())
+    units = one.encode("utf-16-be")
+    yield "".join(rf"\\u{_any_case(units[at : at + 2].hex())}" for at in range(0, len(units), 2))
+    yield rf"&\#(?:{ord(one)}|[xX]0*{_any_case(f'{ord(one):x}')});"
+    if one in _SHORT_ESCAPES:
+        yield rf"\\{re.escape(_SHORT_ESCAPES[one])}"
+    if one in _ENTITIES:
+        yield f"&{_ENTITIES[one]};"
+    if one == " ":
+        yield "[+]"
+
+
+def _any_case(digits: str) -> str:
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits)
 
 
 def _base64_cores(raw: bytes) -> Iterable[str]:

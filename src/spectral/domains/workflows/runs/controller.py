@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.workflows.execution.launching import Launcher
 from spectral.domains.workflows.runs.actions import RunActions
 from spectral.domains.workflows.runs.answers import run_out, signal_out
-from spectral.domains.workflows.runs.authority import RunAuthority, ScopedAuthority
+from spectral.domains.workflows.runs.authority import ScopedAuthority
 from spectral.domains.workflows.runs.forking import Changes, GivenInput, RunForking
 from spectral.domains.workflows.runs.interrupts import InterruptService
 from spectral.domains.workflows.runs.reading_schemas import CursorPage, RunOut, SignalOut
@@ -52,7 +52,7 @@ WAITING = (
 )
 
 
-def provide_run_authority(request: Request[Principal, None, State], access: WorkspaceAccess) -> RunAuthority:
+def provide_run_authority(request: Request[Principal, None, State], access: WorkspaceAccess) -> ScopedAuthority:
     return ScopedAuthority.of(request.user, access)
 
 
@@ -63,31 +63,31 @@ def provide_run_responder(
 
 
 def provide_run_service(
-    session: AsyncSession, access: WorkspaceAccess, launcher: Launcher, authority: RunAuthority
+    session: AsyncSession, access: WorkspaceAccess, launcher: Launcher, authority: ScopedAuthority
 ) -> RunService:
     return RunService(session, access, launcher, authority)
 
 
 def provide_run_actions(
-    session: AsyncSession, access: WorkspaceAccess, launcher: Launcher, authority: RunAuthority
+    session: AsyncSession, access: WorkspaceAccess, launcher: Launcher, authority: ScopedAuthority
 ) -> RunActions:
     return RunActions(session, access, launcher, authority)
 
 
 def provide_run_forking(
-    session: AsyncSession, access: WorkspaceAccess, launcher: Launcher, authority: RunAuthority
+    session: AsyncSession, access: WorkspaceAccess, launcher: Launcher, authority: ScopedAuthority
 ) -> RunForking:
     return RunForking(session, access, launcher, authority)
 
 
 def provide_signals(
-    session: AsyncSession, access: WorkspaceAccess, launcher: Launcher, authority: RunAuthority
+    session: AsyncSession, access: WorkspaceAccess, launcher: Launcher, authority: ScopedAuthority
 ) -> SignalService:
     return SignalService(session, access, launcher, authority)
 
 
 def provide_interrupts(
-    session: AsyncSession, access: WorkspaceAccess, launcher: Launcher, authority: RunAuthority
+    session: AsyncSession, access: WorkspaceAccess, launcher: Launcher, authority: ScopedAuthority
 ) -> InterruptService:
     return InterruptService(session, access, launcher, authority)
 

@@ -156,44 +156,61 @@ def provide_event_query(
     return EventQuery(wanted, cursor, order == "desc", last_event_id is not None)
 
 
+READ = requires(Scope.READ_WORKSPACE)
+TAGS = ("Runs",)
+READING = {"reading": Provide(provide_run_reading, sync_to_thread=False)}
+NARROWING = READING | {"run_filter": Provide(provide_run_filter, sync_to_thread=False)}
+
+
+# Not in a controller, this one and the next: their paths belong to the one that writes, too.
+@get(
+    PATH,
+    operation_id="listRuns",
+    summary="List runs, newest first",
+    description="`metadata.<key>=<value>`, several times if need be, narrows to runs with that in their metadata.",
+    guards=[READ],
+    dependencies=NARROWING,
+    tags=TAGS,
+)
+async def list_runs(
+    reading: RunReading,
+    run_filter: RunFilter,
+    page: Page,
+    sort: Annotated[Literal["created_at", "-created_at"], QueryParameter(description="`-` for newest first")] = (
+        "-created_at"
+    ),
+    cursor: CursorText = None,
+) -> CursorPage[RunSummary]:
+    found = await reading.list_runs(run_filter, page, cursor, newest_first=sort.startswith("-"))
+    return CursorPage(results=[run_summary(run, steps) for run, steps in found.rows], pagination=found.pagination)
+
+
+@get(
+    f"{PATH}/{{run_id:str}}",
+    operation_id="readRun",
+    summary="Read a run",
+    guards=[READ],
+    dependencies=READING,
+    tags=TAGS,
+)
+async def read_run(reading: RunReading, run_id: str) -> RunOut:
+    return run_out(await reading.view_run(run_id))
+
+
 class RunReadingController(Controller):
     """Runs of workflows, and what they leave behind. A run is named by its name or its id."""
 
     path = PATH
-    tags = ("Runs",)
-    guards = (requires(Scope.READ_WORKSPACE),)
-    dependencies = {  # noqa: RUF012
-        "reading": Provide(provide_run_reading, sync_to_thread=False),
+    tags = TAGS
+    guards = (READ,)
+    dependencies = NARROWING | {
         "tickets": Provide(provide_ticket_service, sync_to_thread=False),
-        "run_filter": Provide(provide_run_filter, sync_to_thread=False),
         "event_query": Provide(provide_event_query, sync_to_thread=False),
     }
-
-    @get(
-        operation_id="listRuns",
-        summary="List runs, newest first",
-        description="`metadata.<key>=<value>`, several times if need be, narrows to runs with that in their metadata.",
-    )
-    async def list_runs(
-        self,
-        reading: RunReading,
-        run_filter: RunFilter,
-        page: Page,
-        sort: Annotated[Literal["created_at", "-created_at"], QueryParameter(description="`-` for newest first")] = (
-            "-created_at"
-        ),
-        cursor: CursorText = None,
-    ) -> CursorPage[RunSummary]:
-        found = await reading.list_runs(run_filter, page, cursor, newest_first=sort.startswith("-"))
-        return CursorPage(results=[run_summary(run, steps) for run, steps in found.rows], pagination=found.pagination)
 
     @get("/summary", operation_id="summariseRuns", summary="Count runs, and see how they ended and how long they took")
     async def summarise_runs(self, reading: RunReading, run_filter: RunFilter) -> RunsSummary:
         return summary_out(await reading.summarise_runs(run_filter))
-
-    @get("/{run_id:str}", operation_id="readRun", summary="Read a run")
-    async def read_run(self, reading: RunReading, run_id: str) -> RunOut:
-        return run_out(await reading.view_run(run_id))
 
     @get("/{run_id:str}/steps", operation_id="listRunSteps", summary="List the steps of a run")
     async def list_steps(

@@ -12,6 +12,7 @@ from spectral.domains.workflows.execution.states import RunAction, next_status
 from spectral.domains.workflows.execution.store import NewEvent, RunRepository
 from spectral.domains.workflows.models import WorkflowRun, WorkflowSignal
 from spectral.domains.workflows.runs.authority import RunAct, RunAuthority
+from spectral.domains.workflows.runs.checks import KIBIBYTE, check_size
 from spectral.domains.workflows.runs.reading_repository import RunReadRepository
 from spectral.domains.workflows.runs.repository import SignalRepository
 from spectral.platform.access.principal import WorkspaceAccess
@@ -20,6 +21,7 @@ from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.ids import new_id
 from spectral.platform.shared.pagination import Page
 
+MAXIMUM_PAYLOAD_BYTES = 256 * KIBIBYTE
 KEPT_MAXIMUM = 1_000
 """Of signals that nothing has taken, for one run."""
 
@@ -54,6 +56,7 @@ class SignalService:
         found = await RunReadRepository(self._session, self._access).find_by_name(name)
         run = await self._runs.lock(found.id)
         await self._authority.authorize(RunAct.SIGNAL, run)
+        check_size(payload, MAXIMUM_PAYLOAD_BYTES, "/payload")
         if signal_id is not None:
             known = await self._signals.of_key(run, signal_id)
             if known is not None:
