@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.api import measure_api
+from benchmarks.bare_engine import bare_engine
 from benchmarks.figures import Figure, print_table
 from benchmarks.identity import measure_identity
 from benchmarks.ingest import MEBIBYTE, SMALL_QUEUE, measure_ingestion, measure_overload, shares
@@ -14,6 +15,7 @@ from benchmarks.postgres import BenchPostgres, running_postgres
 from benchmarks.raw_store import raw_postgres, raw_sqlite
 from benchmarks.reads import fill, measure_reads
 from benchmarks.server import BenchServer, resident_bytes, running_server
+from benchmarks.workflows import measure_workflows
 
 SPANS = 1_000_000
 SMALL = {"SPECTRAL_OTLP_PENDING_REQUESTS": str(SMALL_QUEUE)}
@@ -25,7 +27,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each figure of the API is measured")
     parser.add_argument("--spans", type=int, default=SPANS, help="stored before reading is measured")
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
-    parser.add_argument("--only", choices=["api", "ingest", "reads"], help="one part instead of all")
+    parser.add_argument("--only", choices=["api", "ingest", "reads", "workflows"], help="one part instead of all")
     options = parser.parse_args()
     if options.database != "postgresql":
         sqlite(options.only, options.seconds, options.spans)
@@ -51,6 +53,11 @@ def sqlite(only: str | None, seconds: float, spans: int) -> None:
     if only in {None, "reads"}:
         with running_server() as server:
             figures += asyncio.run(_reads(server, spans, lambda: _sqlite_size(server)))
+    if only in {None, "workflows"}:
+        with tempfile.TemporaryDirectory(prefix="spectral-bench-") as folder:
+            bare = bare_engine(f"sqlite:///{folder}/bare.db")
+        with running_server() as server:
+            figures += asyncio.run(measure_workflows(server, bare, lambda: _sqlite_size(server)))
     print_table(figures, "one server process, SQLite (synchronous=FULL); client on the same machine")
 
 
@@ -66,6 +73,9 @@ def postgresql(postgres: BenchPostgres, only: str | None, seconds: float, spans:
             figures += asyncio.run(measure_api(server, seconds))
         if only in {None, "reads"}:
             figures += asyncio.run(_reads(server, spans, postgres.size))
+        if only in {None, "workflows"}:
+            bare = bare_engine(postgres.database_url)
+            figures += asyncio.run(measure_workflows(server, bare, postgres.size))
     print_table(figures, "one server process, PostgreSQL 18 (fsync on) on the same machine; client as well")
 
 

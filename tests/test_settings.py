@@ -42,6 +42,8 @@ PRODUCTION = {
         ("SPECTRAL_SIGN_IN_FAILURES_PER_ACCOUNT", "0"),
         ("SPECTRAL_TRACE_RETENTION_DAYS", "0"),
         ("SPECTRAL_RUN_RETENTION_DAYS", "0"),
+        ("SPECTRAL_WORKFLOWS_DIR", "nowhere"),
+        ("SPECTRAL_WORKFLOWS_WORKSPACE_ID", "mine"),
     ],
 )
 def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str) -> None:

@@ -96,6 +96,10 @@ from spectral.domains.traces.plain.documents import PlainTraces
 from spectral.domains.traces.plain.importing import TraceImport
 from spectral.domains.traces.search.export_controller import TraceExportController
 from spectral.domains.traces.search.insights_controller import TraceInsightsController
+from spectral.domains.workflows.definitions.controller import WorkflowController
+from spectral.domains.workflows.definitions.folders import INTERVAL_S as WORKFLOW_FOLDER_INTERVAL_S
+from spectral.domains.workflows.definitions.folders import SCHEDULE as WORKFLOW_FOLDER
+from spectral.domains.workflows.definitions.folders import FolderSync, folder_of
 from spectral.domains.workflows.definitions.model import NodeKind
 from spectral.domains.workflows.execution.children import Subflows
 from spectral.domains.workflows.execution.launching import KIND as WORKFLOW
@@ -252,6 +256,7 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     read_runner,
     AgentWorkController,
     WorkController,
+    WorkflowController,
     WorkflowSecretController,
     WorkflowSettingsController,
     WorkflowMemoryController,
@@ -430,6 +435,14 @@ class Work:
         run_retention = RunRetention(application, identity, settings.run_retention_days)
         every(RUN_RETENTION, RUN_RETENTION_INTERVAL_S, run_retention.run)
         every(REMOTE, REMOTE_INTERVAL_S, LeaseExpiry(application, identity, self.remote_queue).run)
+        self.workflow_folder = folder_of(settings)
+        if self.workflow_folder is not None:
+            names = frozenset(self.task_registry.public())
+            every(
+                WORKFLOW_FOLDER,
+                WORKFLOW_FOLDER_INTERVAL_S,
+                FolderSync(self.workflow_folder, application, identity, names).run,
+            )
         self.observer = AgentObserver(application, identity)
         every(OBSERVING, OBSERVING_INTERVAL_S, self.observer.reconcile)
         every(ARRIVALS_SCHEDULE, ARRIVALS_INTERVAL_S, ArrivalSchedule(application, self.engine).run)
@@ -492,6 +505,7 @@ def create_app(settings: Settings) -> Litestar:
         "remote_queue": work.remote_queue,
         "work_waiting": work.work_waiting,
         "webhook_box": work.webhook_box,
+        "workflow_folder": work.workflow_folder,
         "workflow_secret_box": work.workflow_secret_box,
         "workflow_secrets": work.workflow_secrets,
         "task_registry": work.task_registry,
@@ -545,6 +559,8 @@ def create_app(settings: Settings) -> Litestar:
         is_encrypted=settings.address.startswith("https://"),
     )
     app.state.update(values)
+    # What holds requests open lets go of them first: the server's end waits for theirs.
+    app.state["before_stop"] = (work.work_waiting.stop,)
     return app
 
 

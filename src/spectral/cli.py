@@ -111,9 +111,15 @@ def serve(host: str | None, port: int | None) -> None:
             backpressure=MAXIMUM_CONNECTIONS,
             http1_settings=HTTP1Settings(header_read_timeout=round(settings.request_header_timeout_s * 1000)),
         )
+
+        def stop() -> None:
+            for let_go in app.state["before_stop"]:
+                let_go()
+            server.stop()  # type: ignore[no-untyped-call]
+
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, server.stop)
+            loop.add_signal_handler(number, stop)
         await server.serve()
 
     run(listen)

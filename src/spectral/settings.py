@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import UUID
 
 from pydantic import (
     BaseModel,
@@ -162,6 +163,8 @@ class Settings(BaseSettings):
     otlp_pending_bytes: int = Field(default=128 * 1024 * 1024, ge=1024)
     trace_retention_days: int | None = Field(default=None, ge=1, le=3_650)
     run_retention_days: int = Field(default=30, ge=1, le=3_650)
+    workflows_dir: Path | None = None
+    workflows_workspace_id: UUID | None = None
     span_partition_days_behind: int = Field(default=30, ge=0, le=390)
     span_partition_days_ahead: int = Field(default=7, ge=1, le=31)
     idempotency_lease_s: int = Field(default=60, ge=1)
@@ -307,6 +310,17 @@ class Settings(BaseSettings):
             message = "must start with postgresql+asyncpg:// or sqlite+aiosqlite://"
             raise ValueError(message)
         return value.replace("postgresql://", "postgresql+asyncpg://", 1)
+
+    @model_validator(mode="after")
+    def workflow_folder_is_complete(self) -> Self:
+        """The workflows of a folder belong to one workspace."""
+        if (self.workflows_dir is None) != (self.workflows_workspace_id is None):
+            message = "SPECTRAL_WORKFLOWS_DIR and SPECTRAL_WORKFLOWS_WORKSPACE_ID must be set together"
+            raise ValueError(message)
+        if self.workflows_dir is not None and not self.workflows_dir.is_dir():
+            message = "SPECTRAL_WORKFLOWS_DIR must name a folder that is there"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def production_is_explicit(self) -> Self:

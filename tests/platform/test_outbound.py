@@ -204,7 +204,7 @@ async def test_a_proxy_of_the_environment_is_not_used(
     ],
 )
 def test_a_customer_admits_private_networks_and_never_a_metadata_service(
-    text: str, networks: list[str], admitted: bool
+    text: str, networks: list[str], *, admitted: bool
 ) -> None:
     assert is_admitted(ip_address(text), [ip_network(network) for network in networks]) is admitted
 

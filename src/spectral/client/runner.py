@@ -33,6 +33,7 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 LONGEST_MESSAGE = 2000
 LONGEST_TYPE = 100
+MAX_RESULT_BYTES = 1024 * 1024
 GATHER_S = 0.01
 
 log = logging.getLogger("spectral.runner")
@@ -305,13 +306,20 @@ class RunnerSession:
 
 
 def _encoded(told: dict[str, Any], said: dict[str, Any]) -> bytes:
-    """A result as JSON; an output that is none becomes the error that says so."""
+    """A result as JSON; an output that is none, or too long a one, becomes the error that says so."""
     try:
-        return json.dumps(told | said, allow_nan=False, separators=(",", ":")).encode()
+        body = json.dumps(told | said, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        said.pop("output", None)
-        said |= _error("output-not-json", f"The function's output is not JSON: {error}", retryable=False)
-        return json.dumps({"lease_token": told["lease_token"]} | said, separators=(",", ":")).encode()
+        wrong = _error("output-not-json", f"The function's output is not JSON: {error}", retryable=False)
+    else:
+        # A server that reads no further than its limit may be gone before it is heard.
+        if len(body) <= MAX_RESULT_BYTES:
+            return body
+        message = f"The result has {len(body)} bytes of JSON, more than {MAX_RESULT_BYTES}"
+        wrong = _error("output-too-large", message, retryable=False)
+    said.pop("output", None)
+    said |= wrong
+    return json.dumps({"lease_token": told["lease_token"]} | said, separators=(",", ":")).encode()
 
 
 async def _call(work: Work, task: dict[str, Any], context: TaskContext) -> dict[str, Any]:

@@ -89,7 +89,8 @@ class Subscription:
 class LiveChannel:
     """The topics of an installation, as one process knows them. Lives as long as the process.
 
-    Without a database, and on SQLite, it reaches the watchers of this process only.
+    Without a database, and on SQLite, it reaches the watchers of this process only. is_connected: whether other
+    processes are heard just now.
     """
 
     def __init__(self, database: Database | None = None) -> None:
@@ -105,6 +106,7 @@ class LiveChannel:
         self._introductions: list[str] = []
         self._something_to_send = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
+        self.is_connected = False
 
     async def start(self) -> None:
         """Other processes are heard from soon on; does not wait for a database that is away."""
@@ -173,11 +175,13 @@ class LiveChannel:
             connection: asyncpg.Connection | None = None
             try:
                 connection = await self._connect()
+                self.is_connected = True
                 pause_s = FIRST_PAUSE_S
                 await self._send(connection)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("live_connection_lost", error=type(error).__name__)
             finally:
+                self.is_connected = False
                 if connection is not None:
                     # Nothing that is open on it matters, and a peer that is away is not waited for.
                     connection.terminate()

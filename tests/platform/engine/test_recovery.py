@@ -53,8 +53,8 @@ class Worker:
 
 
 @asynccontextmanager
-async def worker(settings: Settings, place: Any, key: UUID | None = None) -> AsyncIterator[Worker]:
-    own = [] if key is None else [str(key)]
+async def worker(settings: Settings, place: Any, *keys: UUID) -> AsyncIterator[Worker]:
+    own = [str(key) for key in keys]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(WORKER),
@@ -133,6 +133,35 @@ async def test_work_of_a_killed_and_of_a_frozen_process_is_finished_by_another(
         assert await written(database, place) == before
         assert sorted(before) == sorted((f"system:work {key}", "test.began") for key in (queued, direct))
         assert (await place.read(queued)).state == "succeeded"
+
+
+@pytest.mark.slow
+async def test_what_a_process_claimed_or_parked_just_before_it_was_killed_is_run_by_another(
+    settings: Settings, database: Database, place: Any, make_engine: MakeEngine
+) -> None:
+    survivor = make_engine()
+    finished: list[tuple[UUID, int]] = []
+
+    async def handler(context: WorkContext) -> None:
+        async with database.transaction(context.access) as session:
+            await context.finish(session)
+        finished.append((context.key, context.lease))
+
+    survivor.register("work", handler)
+    parked, claimed = new_id(), new_id()
+    async with worker(settings, place, parked, claimed) as killed:
+        await killed.hears("ready")
+        killed.tell_to_start()
+        assert (await killed.hears("parked"))["parked"] == str(parked)
+        # It has the timer, and now claims in a transaction after which it does nothing more.
+        killed.tell_to_start()
+        assert await killed.process.wait() == -signal.SIGKILL
+        row = await place.read(claimed)
+        assert (row.state, row.lease, row.attempts) == ("running", 1, 1)
+        await survivor.start()
+        for key in (parked, claimed):
+            await place.until(key, "succeeded", within_s=30)
+        assert sorted(finished) == sorted([(parked, 3), (claimed, 3)])
 
 
 async def test_work_whose_owner_is_unknown_is_run_again_or_ended_as_it_was_asked(

@@ -1,12 +1,16 @@
 """A worker process for tests: executes until its input ends, and says what its handler does, one JSON object a line.
 
-Arguments: database URL, workspace id, account id, and optionally the key of work that it enqueues itself.
-Starts when it reads its first line.
+Arguments: database URL, workspace id, account id, and optionally the key of work that it enqueues itself, and that of
+work which it claims when it reads another line: it vanishes between the commit and the start. Starts when it reads its
+first line.
 """
 
 import asyncio
 import json
+import os
+import signal
 import sys
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -54,7 +58,15 @@ async def write(context: WorkContext, action: str) -> None:
 
 
 async def handler(context: WorkContext) -> None:
-    """Writes, says so and hangs; woken up after it lost its work, it tries to write all the same."""
+    """Writes, says so and hangs; woken up after it lost its work, it tries to write all the same.
+
+    Work that says `park_s` parks for so long instead.
+    """
+    if "park_s" in context.payload:
+        async with context.database.transaction(context.access) as session:
+            await context.park(session, utc_now() + timedelta(seconds=context.payload["park_s"]))
+        say(parked=str(context.key))
+        return
     await write(context, "test.began")
     say(entered=str(context.key), lease=context.lease, attempt=context.attempt)
     try:
@@ -69,7 +81,7 @@ async def handler(context: WorkContext) -> None:
     say(written=str(context.key))
 
 
-async def main(url: str, workspace_id: UUID, account_id: UUID, key: UUID | None) -> None:
+async def main(url: str, workspace_id: UUID, account_id: UUID, key: UUID | None, claimed: UUID | None) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     database = Database(url, pool_size=3)
     engine = Engine(database)
@@ -78,14 +90,22 @@ async def main(url: str, workspace_id: UUID, account_id: UUID, key: UUID | None)
     await asyncio.to_thread(sys.stdin.readline)
     await engine.start()
     say(started=engine.executor_id)
+    access = WorkspaceAccess.for_system(workspace_id, account_id, "tests")
     if key is not None:
-        async with database.transaction(WorkspaceAccess.for_system(workspace_id, account_id, "tests")) as session:
-            await engine.enqueue(session, WorkItem("work", workspace_id, account_id, key))
+        payload = {} if claimed is None else {"park_s": 2.0}
+        async with database.transaction(access) as session:
+            await engine.enqueue(session, WorkItem("work", workspace_id, account_id, key, payload))
+    if claimed is not None:
+        await asyncio.to_thread(sys.stdin.readline)
+        async with database.session(access) as session:
+            await engine.enqueue(session, WorkItem("work", workspace_id, account_id, claimed))
+            await session.commit()
+        os.kill(os.getpid(), signal.SIGKILL)
     await asyncio.to_thread(sys.stdin.read)
     await engine.stop()
     await database.close()
 
 
 if __name__ == "__main__":
-    own = UUID(sys.argv[4]) if len(sys.argv) > 4 else None
-    asyncio.run(main(sys.argv[1], UUID(sys.argv[2]), UUID(sys.argv[3]), own))
+    own = [UUID(argument) for argument in sys.argv[4:]] + [None, None]
+    asyncio.run(main(sys.argv[1], UUID(sys.argv[2]), UUID(sys.argv[3]), own[0], own[1]))

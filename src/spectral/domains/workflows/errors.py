@@ -1,8 +1,11 @@
 """What can be wrong with a workflow or a run, as callers see it."""
 
+from typing import Any
+
 from spectral.platform.shared.errors import (
     BusinessRuleViolationError,
     ConflictError,
+    FieldError,
     NotFoundError,
     SpectralError,
     ValidationFailedError,
@@ -139,10 +142,16 @@ class InvalidInputsError(ValidationFailedError):
 
 
 class InvalidDefinitionError(ValidationFailedError):
-    """The document does not compile; `errors` names every wrong place with line, column and code."""
+    """The document does not compile; `errors` are `{pointer, detail, line, column, code}`, in the order of the text."""
 
     slug = "invalid-definition"
     title = "Invalid Definition"
+
+    def __init__(self, detail: str, errors: list[dict[str, Any]], warnings: list[dict[str, Any]]) -> None:
+        fields = [FieldError(error["pointer"], error["detail"]) for error in errors]
+        super().__init__(detail, fields)
+        # Where each mistake stands in the text is said too, which other problems cannot.
+        self.extensions |= {"errors": errors, "warnings": warnings}
 
 
 class DuplicateWorkflowError(ConflictError):

@@ -21,6 +21,7 @@ from spectral.platform.engine.work import NEVER, OPEN_STATES, WorkState
 CLAIM_LIMIT_MS = 5_000
 # A caller's transaction may hold the lock for as long as it takes, but not be frozen with it.
 CALLER_IDLE_LIMIT_MS = 15_000
+HELD = "spectral.engine.slots"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,22 @@ async def try_to_count_alone(session: AsyncSession, workspace_id: UUID, kind: st
     """Whether no other transaction is counting the slots of this kind in the workspace, until this one ends."""
     if session.get_bind().dialect.name != "postgresql":
         return True
+    transaction, slot = session.sync_session.get_transaction(), _slot(workspace_id, kind)
+    held: tuple[object, set[str]] = session.info.get(HELD, (None, set()))
+    if held[0] is None or held[0] is not transaction:
+        held = (transaction, set())
+    if slot in held[1]:
+        return True
     statement = sa.text(
         "SELECT set_config('idle_in_transaction_session_timeout', :limit, true), "
         "pg_try_advisory_xact_lock(hashtextextended(:slot, 0))"
     )
-    parameters = {"limit": f"{CALLER_IDLE_LIMIT_MS}ms", "slot": _slot(workspace_id, kind)}
-    return bool((await session.execute(statement, parameters)).one()[1])
+    parameters = {"limit": f"{CALLER_IDLE_LIMIT_MS}ms", "slot": slot}
+    if not (await session.execute(statement, parameters)).one()[1]:
+        return False
+    # Many pieces of work may be placed in one transaction.
+    session.info[HELD] = (session.sync_session.get_transaction(), held[1] | {slot})
+    return True
 
 
 async def wait_to_count_alone(session: AsyncSession, workspace_id: UUID, kind: str) -> None:

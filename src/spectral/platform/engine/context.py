@@ -81,6 +81,9 @@ class WorkContext:
         self._holding = Holding(item.workspace_id, item.kind, item.key, lease)
         self._on_settled = on_settled
         self._settled = False
+        # For the upkeep: the row may be no longer ours because we wrote so ourselves, a moment ago.
+        self.settling = False
+        # For the execution: its slots were given back.
         self.ended = False
 
     @property
@@ -132,6 +135,7 @@ class WorkContext:
         if more_due is None:
             self._lost.set()
             raise LeaseLostError(str(self.key))
+        self.settling = True
 
         async def tell() -> None:
             self._settled = True

@@ -1,9 +1,10 @@
 """Executing work on the application's loop: claim, run the handler, record how it ended, take the next."""
 
 import asyncio
+import time
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -56,14 +57,14 @@ class Outcome:
 class Share:
     """What this process does of one kind of work.
 
-    wanted: workspaces with work to take, in the order of their turns, by the account they belong to.  claiming: those
-    whose turn it is; again: those of them that were wanted once more meanwhile.
+    taken: slots in use, those included that a claim on its way may fill.  wanted: workspaces with work to take, in the
+    order of their turns, by the account they belong to.  claiming: those whose turn it is, and whether they were wanted
+    once more meanwhile.
     """
 
-    running: int
-    wanted: OrderedDict[UUID, UUID]
-    claiming: Counter[UUID]
-    again: dict[UUID, UUID]
+    taken: int = 0
+    wanted: OrderedDict[UUID, UUID] = field(default_factory=OrderedDict)
+    claiming: dict[UUID, bool] = field(default_factory=dict)
 
 
 class Execution:
@@ -79,7 +80,7 @@ class Execution:
         self._contexts: dict[UUID, WorkContext] = {}
         # Every task of ours; with its work while the handler runs, which is when it may be interrupted.
         self._tasks: dict[asyncio.Task[Any], WorkContext | None] = {}
-        self._shares: defaultdict[str, Share] = defaultdict(lambda: Share(0, OrderedDict(), Counter(), {}))
+        self._shares: defaultdict[str, Share] = defaultdict(Share)
         # How much of each workspace runs here, and whether it is known to have more.
         self._busy: Counter[tuple[UUID, str]] = Counter()
         self._more: set[tuple[UUID, str]] = set()
@@ -100,8 +101,8 @@ class Execution:
         if self.stopping or work.kind not in self._registrations:
             return
         share = self._shares[work.kind]
-        if share.claiming[work.workspace_id]:
-            share.again[work.workspace_id] = work.account_id
+        if work.workspace_id in share.claiming:
+            share.claiming[work.workspace_id] = True
             return
         share.wanted[work.workspace_id] = work.account_id
         self._serve(work.kind)
@@ -124,7 +125,7 @@ class Execution:
     def begin(self, context: WorkContext) -> None:
         """Run work that is claimed for this process: the claim has committed."""
         self._contexts[context.key] = context
-        self._shares[context.kind].running += 1
+        self._shares[context.kind].taken += 1
         self._busy[context.workspace_id, context.kind] += 1
         self._spawn(self._execute(context))
 
@@ -149,8 +150,10 @@ class Execution:
         for task, context in list(self._tasks.items()):
             if context is not None:
                 task.cancel()
-        if self._tasks:
-            await asyncio.wait(list(self._tasks), timeout=STOP_GRACE_S)
+        until = time.monotonic() + STOP_GRACE_S
+        # A claim that was on its way begins one more, which is handed back at once.
+        while self._tasks and (left_s := until - time.monotonic()) > 0:
+            await asyncio.wait(list(self._tasks), timeout=left_s)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -163,17 +166,17 @@ class Execution:
             log.error("engine_execution_broke", exc_info=error)
 
     def _free(self, kind: str) -> int:
-        share = self._shares[kind]
-        return self._registrations[kind].max_per_process - share.running - share.claiming.total()
+        return self._registrations[kind].max_per_process - self._shares[kind].taken
 
     def _serve(self, kind: str) -> None:
         """Claims for the workspaces whose turn it is, as far as this process has slots."""
         share = self._shares[kind]
-        while share.wanted and (free := self._free(kind)) > 0:
+        while not self.stopping and share.wanted and (free := self._free(kind)) > 0:
             # Those that wait for their turn are left a slot each, if there are as many.
             at_most = max(1, min(MAX_PER_CLAIM, free // len(share.wanted)))
             workspace_id, account_id = share.wanted.popitem(last=False)
-            share.claiming[workspace_id] = at_most
+            share.claiming[workspace_id] = False
+            share.taken += at_most
             self._spawn(self._take(DueWork(workspace_id, account_id, kind), at_most))
 
     async def _take(self, work: DueWork, at_most: int) -> None:
@@ -186,8 +189,8 @@ class Execution:
             log.warning("engine_claim_failed", kind=work.kind, exc_info=True)
         finally:
             share = self._shares[work.kind]
-            del share.claiming[work.workspace_id]
-            again = share.again.pop(work.workspace_id, None) is not None
+            share.taken -= at_most
+            again = share.claiming.pop(work.workspace_id)
             for context in contexts:
                 self.begin(context)
             if again or len(contexts) == at_most:
@@ -241,15 +244,14 @@ class Execution:
         if self._contexts.get(context.key) is context:
             del self._contexts[context.key]
         slot = (context.workspace_id, context.kind)
-        self._shares[context.kind].running -= 1
+        self._shares[context.kind].taken -= 1
         self._busy[slot] -= 1
         if not self._busy[slot]:
             del self._busy[slot]
         if more_due or slot in self._more:
             self._more.discard(slot)
             self.want(_due(context))
-        if not self.stopping:
-            self._serve(context.kind)
+        self._serve(context.kind)
 
     async def _outcome(self, context: WorkContext) -> Outcome:
         """What the handler's end makes of the work, unless the row is no longer ours."""

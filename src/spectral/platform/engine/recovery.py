@@ -112,33 +112,35 @@ def find_due(engine: sa.Engine, limits: Mapping[str, int], now: datetime) -> lis
     limits: how much of each kind one workspace may have running.
     """
     slot = (EngineWork.workspace_id, EngineWork.kind)
-    place = sa.func.row_number().over(partition_by=slot, order_by=EngineWork.wake_at).label("place")
+    other = aliased(EngineWork)
+    taken = (
+        sa.select(other.workspace_id, other.kind, sa.func.count().label("running"))
+        .where(other.state == WorkState.RUNNING, open_rows(other))
+        .group_by(other.workspace_id, other.kind)
+        .subquery()
+    )
+    running = sa.func.coalesce(taken.c.running, 0)
+    # A workspace whose slots are taken may have any number of rows that are due: none of them is ordered here.
     ranked = (
-        sa.select(EngineWork.account_id, EngineWork.id, EngineWork.segment_no, EngineWork.wake_at, *slot, place)
+        sa.select(
+            EngineWork.account_id,
+            EngineWork.id,
+            EngineWork.segment_no,
+            EngineWork.wake_at,
+            *slot,
+            sa.func.row_number().over(partition_by=slot, order_by=EngineWork.wake_at).label("place"),
+        )
+        .outerjoin(taken, sa.and_(taken.c.workspace_id == EngineWork.workspace_id, taken.c.kind == EngineWork.kind))
         .where(
             EngineWork.state == WorkState.QUEUED,
             EngineWork.wake_at <= now,
             EngineWork.kind.in_(list(limits)),
             open_rows(EngineWork),
+            running < sa.case(limits, value=EngineWork.kind, else_=0),
         )
         .subquery()
     )
-    taken = (
-        sa.select(*slot, sa.func.count().label("running"))
-        .where(EngineWork.state == WorkState.RUNNING, open_rows(EngineWork))
-        .group_by(*slot)
-        .subquery()
-    )
-    statement = (
-        sa.select(ranked)
-        .outerjoin(taken, sa.and_(taken.c.workspace_id == ranked.c.workspace_id, taken.c.kind == ranked.c.kind))
-        .where(
-            ranked.c.place == 1,
-            sa.func.coalesce(taken.c.running, 0) < sa.case(limits, value=ranked.c.kind, else_=0),
-        )
-        .order_by(ranked.c.wake_at)
-        .limit(SWEEP_LIMIT)
-    )
+    statement = sa.select(ranked).where(ranked.c.place == 1).order_by(ranked.c.wake_at).limit(SWEEP_LIMIT)
     if not limits:
         return []
     with across_workspaces(engine) as connection:

@@ -62,7 +62,9 @@ class Upkeep(threading.Thread):
         self._loop = loop
         self._ended = threading.Event()
         self._suspects: dict[str, datetime] = {}
+        # Keys with leases, as the last look saw them.
         self._unaccounted: set[tuple[UUID, int]] = set()
+        self._settling: set[tuple[UUID, int]] = set()
 
     def run(self) -> None:
         while not self._loop.is_closed():
@@ -119,23 +121,32 @@ class Upkeep(threading.Thread):
                 )
             ).all()
         owned = {(row.id, row.lease): row for row in rows}
+        settling = set()
         for key, context in running.items():
             row = owned.get((key, context.lease))
-            if row is None:
-                # It may also have ended since the copy was taken; then nobody is left to be told.
-                if self._execution.contexts.get(key) is context:
-                    lease = self._lease_now(context)
-                    if lease is not None and lease > context.lease:
-                        context.note_lost()
-                        self._tell_loop(partial(self._execution.interrupt, key, lease))
-            elif row.cancel_requested:
-                context.note_cancelled()
+            if row is not None:
+                if row.cancel_requested:
+                    context.note_cancelled()
+            elif context.settling and (key, context.lease) not in self._settling:
+                # Most likely its handler has just parked or finished it, and the loop is about to hear of that.
+                settling.add((key, context.lease))
+            else:
+                self._look_at_lost(context)
+        self._settling = settling
         # Twice in a row: a claim commits a moment before its context is known here.
         unaccounted = owned.keys() - {(key, context.lease) for key, context in running.items()}
         abandoned = self._unaccounted & unaccounted
         if abandoned and not self._execution.stopping:
             hand_back(self._engine, self._executor_id, abandoned, now)
         self._unaccounted = unaccounted - abandoned
+
+    def _look_at_lost(self, context: WorkContext) -> None:
+        # It may also have ended since the copy was taken; then nobody is left to be told.
+        if self._execution.contexts.get(context.key) is context:
+            lease = self._lease_now(context)
+            if lease is not None and lease > context.lease:
+                context.note_lost()
+                self._tell_loop(partial(self._execution.interrupt, context.key, lease))
 
     def _lease_now(self, context: WorkContext) -> int | None:
         mine = (EngineWork.workspace_id == context.workspace_id, EngineWork.id == context.key)

@@ -1,4 +1,4 @@
-"""Runs whose steps ask models, by the real engine: what they give, what they spend, when they stop, how they are traced."""
+"""Runs whose steps ask models, by the real engine: what they give and spend, when they stop, how they are traced."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -161,13 +161,52 @@ async def test_a_run_asks_models_is_scored_and_traced(house: House) -> None:
     }
     assert told["shape"][1]["data"] == {"team": "shipping", "urgent": True}
     assert told["reply"][1]["output"] == "sorry"
-
-
-async def test_a_scorer_that_fails_fails_no_run(house: House) -> None:
-    run = await house.run(TRIAGE, {"text": "my parcel is late"})
-    (scored,) = await house.events(run, "evaluation.completed")
-    assert (run.status, scored.data["summary"]["total"]) == ("succeeded", None)
+    # A scorer that fails fails no run, and is no score of 0.
+    unscored = await house.run(TRIAGE, {"text": "my parcel is late"})
+    (scored,) = await house.events(unscored, "evaluation.completed")
+    assert (unscored.status, scored.data["summary"]["total"]) == ("succeeded", None)
     assert scored.data["error"]["message"] == "right: the item has no expected answer"
+
+
+BODIES = """
+name: bodies
+steps:
+  - id: each
+    kind: foreach
+    items: ["my parcel is late", "the invoice"]
+    body:
+      - id: both
+        kind: all
+        branches:
+          left: [{id: sort, kind: prompt, model: spectral-local/small, prompt: "- late\n- invoice\nInput: ${item}"}]
+          right: [{id: keep, kind: memory.store, key: last, value: "${item}"}]
+  - id: around
+    kind: loop
+    max_iterations: 2
+    do_while: "true"
+    body: [{id: recall, kind: memory.recall, key: last}]
+"""
+
+
+async def test_steps_in_bodies_lie_in_their_containers(house: House) -> None:
+    run = await house.run(BODIES, {})
+    assert run.status == "succeeded", run.error
+    spans = (await house.read(f"/traces/{trace_id_of(run.id, 1)}/spans?include=body&limit=50"))["results"]
+    keys = {span["span_id"]: span["body"]["attributes"].get("spectral.workflow.step.key", "run") for span in spans}
+    assert {keys[span["span_id"]]: keys.get(span["parent_span_id"]) for span in spans} == {
+        "run": None,
+        "each": "run",
+        "each[0]/both": "each",
+        "each[0]/both[left]/sort": "each[0]/both",
+        "each[0]/both[right]/keep": "each[0]/both",
+        "each[1]/both": "each",
+        "each[1]/both[left]/sort": "each[1]/both",
+        "each[1]/both[right]/keep": "each[1]/both",
+        "around": "run",
+        "around[1]/recall": "around",
+        "around[2]/recall": "around",
+    }
+    assert {span["status"] for span in spans} == {"ok"}
 
 
 async def test_a_budget_of_tokens_stops_the_run_before_the_next_call(house: House) -> None:

@@ -1,29 +1,23 @@
 """A finished run is a trace: the same however often it is exported, and never another tenant's."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-import sqlalchemy as sa
 from litestar import Litestar
 
 from spectral.domains.traces.ingestion.ingestor import TraceIngestor
 from spectral.domains.workflows.definitions.model import NodeKind
 from spectral.domains.workflows.execution import tracing
 from spectral.domains.workflows.execution.tracing import RunTracer, TraceNotTakenError, trace_id_of, trace_work_of
-from spectral.domains.workflows.models import WorkflowRun
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
 from spectral.platform.engine.context import WorkContext
-from spectral.platform.engine.engine import Engine
 from spectral.platform.engine.passing import is_passing
 from spectral.platform.shared.errors import UnavailableError
-from spectral.settings import Settings
 from tests.domains.workflows.execution.finished import (
     at,
     event_row,
@@ -33,8 +27,7 @@ from tests.domains.workflows.execution.finished import (
     utc,
     version_row,
 )
-from tests.fixtures.servers import in_process
-from tests.fixtures.tenants import Tenant, register_tenant
+from tests.fixtures.tenants import Tenant
 
 
 @dataclass
@@ -44,6 +37,13 @@ class Context:
     database: Database
     access: WorkspaceAccess
     payload: dict[str, Any]
+
+
+class Full:
+    """A store that takes nothing."""
+
+    async def take(self, *_: Any) -> Any:
+        raise UnavailableError("Too much is waiting to be stored", retry_after_s=1)
 
 
 def system(tenant: Tenant) -> WorkspaceAccess:
@@ -71,11 +71,16 @@ def ingestor(app: Litestar) -> TraceIngestor:
     return cast("TraceIngestor", app.state["trace_ingestor"])
 
 
-def test_a_trace_id_is_the_runs_and_the_generations_own() -> None:
+def test_a_trace_and_the_work_that_makes_it_are_the_runs_and_the_generations_own(tenant: Tenant) -> None:
     run_id = uuid4()
     ids = {trace_id_of(run_id, generation) for generation in (1, 2, 1)} | {trace_id_of(uuid4(), 1)}
     assert {len(bytes.fromhex(one)) for one in ids} == {16}
     assert len(ids) == 3
+    run = run_row(tenant.access, version_row(tenant.access))
+    first, again = trace_work_of(run), trace_work_of(run)
+    run.generation = 2
+    assert (first, first.payload["generation"]) == (again, 1)
+    assert trace_work_of(run).key != first.key
 
 
 async def test_a_run_is_a_trace_of_its_steps(
@@ -161,6 +166,10 @@ async def test_exporting_a_run_again_changes_nothing_and_nobody_else_sees_it(
     await asyncio.gather(*(export(ingestor, database, tenant, run.id) for _ in range(3)))
     assert [await read(client, tenant, f"/{trace_id}{path}") for path in ("", "/spans?include=body&limit=50")] == first
     await read(client, other_tenant, f"/{trace_id}", 404)
+    # A store that is full or away is asked again later.
+    with pytest.raises(TraceNotTakenError) as caught:
+        await export(Full(), database, tenant, run.id)
+    assert is_passing(caught.value)
 
 
 async def test_a_generation_before_a_restart_is_told_by_its_events(
@@ -227,45 +236,3 @@ async def test_of_a_run_with_very_many_steps_the_first_are_told(
     # Without a row of its container a step belongs to the run.
     assert {span["parent_span_id"] for span in spans} == {None, root["span_id"]}
     assert {len(span["body"]["output"]) for span in spans if span is not root} == {tracing.SMALLEST_CONTENT + 1}
-
-
-async def test_a_store_that_is_full_or_away_is_asked_again_later(tenant: Tenant, database: Database) -> None:
-    class Full:
-        async def take(self, *_: Any) -> Any:
-            raise UnavailableError("Too much is waiting to be stored", retry_after_s=1)
-
-    async with database.transaction(tenant.access) as session:
-        run = await store_triage(session, tenant.access, uuid4())
-    with pytest.raises(TraceNotTakenError) as caught:
-        await export(Full(), database, tenant, run.id)
-    assert is_passing(caught.value)
-
-
-async def test_the_engine_exports_a_run_once_its_transaction_has_committed(
-    settings: Settings, create_app: Callable[[Settings], Litestar]
-) -> None:
-    app = create_app(settings.model_copy(update={"engine_executes": True}))
-    async with in_process(app) as client:
-        tenant = await register_tenant(client, "ours")
-        database, engine = cast("Database", app.state["database"]), cast("Engine", app.state["engine"])
-        async with database.transaction(tenant.access) as session:
-            run = await store_triage(session, tenant.access, uuid4())
-            await session.flush()
-            assert await engine.enqueue(session, trace_work_of(run))
-            assert not await engine.enqueue(session, trace_work_of(run))
-        async with asyncio.timeout(20):
-            while not (found := (await read(client, tenant, ""))["results"]):  # noqa: ASYNC110 - other tasks work on it
-                await asyncio.sleep(0.02)
-        assert [trace["trace_id"] for trace in found] == [trace_id_of(run.id, 1)]
-        async with database.transaction(tenant.access) as session:
-            # The next generation is a piece of work of its own.
-            await session.execute(
-                sa.update(WorkflowRun)
-                .where(WorkflowRun.workspace_id == tenant.workspace_id, WorkflowRun.id == run.id)
-                .values(generation=2, finished_at=at(10) + timedelta(seconds=1))
-            )
-            run.generation = 2
-            assert await engine.enqueue(session, trace_work_of(run))
-        async with asyncio.timeout(20):
-            while len((await read(client, tenant, ""))["results"]) < 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)

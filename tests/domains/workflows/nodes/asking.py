@@ -77,6 +77,10 @@ class Streaming(Scripted):
         return reply
 
 
+async def unfenced(_: Any) -> None:
+    """Nobody else has the run."""
+
+
 def make_call(kind: NodeKind, params: dict[str, Any], **changes: Any) -> NodeCall:
     """A first attempt at a node's work. Without a database where none is given."""
     node = Node("ask", kind, params=params)
@@ -96,6 +100,7 @@ def make_call(kind: NodeKind, params: dict[str, Any], **changes: Any) -> NodeCal
         "database": cast("Database", None),
         "access": cast("WorkspaceAccess", None),
         "journal": Said(),
+        "fence": unfenced,
     }
     return NodeCall(**{**values, **changes})
 

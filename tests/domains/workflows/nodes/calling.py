@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from spectral.domains.workflows.definitions.expressions import evaluate
 from spectral.domains.workflows.definitions.model import Definition, Graph, Node, NodeKind
 from spectral.domains.workflows.nodes.calls import NodeCall
+from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
-from tests.fixtures.tenants import Tenant
+
+NOBODY = WorkspaceAccess.for_system(UUID(int=1), UUID(int=2), "tests")
 
 
 @dataclass
@@ -36,8 +38,8 @@ class Roots:
 
 
 def node_call(
-    database: Database,
-    tenant: Tenant,
+    database: Database | None,
+    access: WorkspaceAccess,
     kind: NodeKind,
     params: dict[str, Any],
     *,
@@ -48,12 +50,15 @@ def node_call(
     timeout_s: float | None = None,
     **changes: Any,
 ) -> NodeCall:
-    """An attempt at a node's work. params: as the definition says them.  run_inputs: `inputs` of expressions."""
+    """An attempt at a node's work.
+
+    database: None for work that needs none.  params: as the definition says them.  run_inputs: `inputs` of expressions.
+    """
     node = Node("step", kind, params=params, tools=tools, timeout_s=timeout_s)
     values: dict[str, Any] = {
         "run_id": UUID(int=7),
         "run_name": "run",
-        "account_id": tenant.account_id,
+        "account_id": access.account_id,
         "trace_id": None,
         "definition": Definition("orders", Graph((node,), ()), memory=memory),
         "node": node,
@@ -63,8 +68,13 @@ def node_call(
         "params": evaluate(params, Roots({"inputs": run_inputs or {}})),
         "inputs": inputs,
         "idempotency_key": "7/1/each[0]/step/1",
-        "database": database,
-        "access": tenant.access,
+        "database": cast("Database", database),
+        "access": access,
         "journal": Lines(),
+        "fence": unfenced,
     }
     return NodeCall(**{**values, **changes})
+
+
+async def unfenced(_: Any) -> None:
+    """Nobody else has the run."""

@@ -61,7 +61,9 @@ class Caller:
         await self._put(f"workflow-secrets/{name}", {"value": value})
 
     async def outputs(self, run_inputs: dict[str, Any] | None = None, /, **params: Any) -> dict[str, Any]:
-        call = node_call(self.database, self.tenant, NodeKind.HTTP, params, run_inputs=run_inputs, journal=self.journal)
+        call = node_call(
+            self.database, self.tenant.access, NodeKind.HTTP, params, run_inputs=run_inputs, journal=self.journal
+        )
         outputs: dict[str, Any] = (await self.work(call)).outputs
         return outputs
 

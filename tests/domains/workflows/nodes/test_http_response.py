@@ -77,8 +77,15 @@ def test_what_is_said_of_an_error_is_short_and_holds_no_secret() -> None:
 
 @pytest.mark.parametrize(
     ("status", "told", "seconds"),
-    [(429, "7", 7.0), (503, "999999999", 86_400.0), (503, "soon", None), (503, "-1", None), (503, "", None), (500, "7", None)],
-)  # fmt: skip
+    [
+        (429, "7", 7.0),
+        (503, "999999999", 86_400.0),
+        (503, "soon", None),
+        (503, "-1", None),
+        (503, "", None),
+        (500, "7", None),
+    ],
+)
 def test_a_server_may_say_when_to_come_back(status: int, told: str, seconds: float | None) -> None:
     response = httpx.Response(status, headers={"retry-after": told})
     assert status_error("x", response, outputs_of(response, b"", Mask())).retry_after_s == seconds

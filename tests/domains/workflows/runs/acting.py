@@ -1,8 +1,10 @@
 """Workflows and runs as rows, so that tests can put a run into any state without executing anything."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +34,8 @@ from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.ids import new_id
 from tests.fixtures.tenants import Tenant
 
+PATIENCE_S = 20.0
+
 INPUTS = {
     "type": "object",
     "properties": {"count": {"type": "integer", "minimum": 1}, "note": {"type": "string"}},
@@ -42,7 +46,7 @@ INPUTS = {
 def chain(name: str, *ids: str, kind: NodeKind = NodeKind.TASK, inputs: Mapping[str, Any] = INPUTS) -> Definition:
     """A workflow whose nodes follow each other."""
     nodes = tuple(Node(each, kind, params={"function": "echo"}) for each in ids)
-    edges = tuple(Edge(one, other) for one, other in zip(ids, ids[1:], strict=False))
+    edges = tuple(Edge(one, other) for one, other in pairwise(ids))
     return Definition(name=name, graph=Graph(nodes, edges), inputs=inputs)
 
 
@@ -127,9 +131,7 @@ class Stage:
             changed = sa.update(WorkflowRun).where(*mine).values(status=status.value, **columns)
             await session.execute(changed.execution_options(synchronize_session=False))
             owner = "somebody" if work is WorkState.RUNNING else None
-            held = sa.update(EngineWork).where(
-                EngineWork.workspace_id == access.workspace_id, EngineWork.id == run_id
-            )
+            held = sa.update(EngineWork).where(EngineWork.workspace_id == access.workspace_id, EngineWork.id == run_id)
             await session.execute(
                 held.values(
                     state=work.value,
@@ -224,6 +226,13 @@ class Stage:
 
     async def run(self, run_id: Any) -> WorkflowRun:
         return await self.row(WorkflowRun, run_id)
+
+    async def until(self, run_id: Any, *statuses: str) -> WorkflowRun:
+        """The run, once it is in one of these."""
+        async with asyncio.timeout(PATIENCE_S):
+            while (run := await self.run(run_id)).status not in statuses:  # noqa: ASYNC110 - the table tells nobody
+                await asyncio.sleep(0.02)
+        return run
 
     async def work(self, run_id: Any) -> EngineWork:
         return await self.row(EngineWork, run_id)

@@ -191,14 +191,15 @@ async def test_a_watcher_who_knows_more_than_the_reader_makes_it_look(
     deaf = Recorder(recorder.database, access)
     run = await recorder.run()
     async with watchers.watch(access, run, after=0) as watch:
-        await next_of(watch, 1)
+        await recorder.tell(run, NewEvent("step.started"))
+        await next_of(watch, 2)
         ended = await deaf.end(run)
         restarted = await deaf.tell(ended, NewEvent("run.queued"), status="queued", generation=2)
-        for known, seqs in ((ended, [2, 3]), (restarted, [3])):
+        for known, seqs in ((ended, [3, 4]), (restarted, [4])):
             async with watchers.watch(access, known, after=seqs[0] - 1) as late:
                 assert [event.seq for event in await late.next(PATIENCE_S) or ()] == seqs
                 assert await late.next(0.01) == []
-        await next_of(watch, 3)
+        await next_of(watch, 4)
 
 
 async def next_of(watch: Watch, seq: int) -> None:

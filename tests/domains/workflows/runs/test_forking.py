@@ -17,7 +17,7 @@ STARTED = "2026-01-02T03:04:05+00:00"
 
 
 def loop_back() -> Definition:
-    """a → b → c, with c leading back to b, and `each` beside."""
+    """Of c an edge leads back to b: a → b → c; `each` stands beside."""
     body = Graph((Node("fetch", NodeKind.TASK, params=TASK),), ())
     nodes = (
         *(Node(each, NodeKind.TASK, params=TASK) for each in ("a", "b", "c", "never")),
@@ -44,7 +44,9 @@ class History:
         self.index = 0
         self.written = self.state.to_document()
 
-    async def write(self, *, full: bool = False, next_nodes: tuple[str, ...] = (), **entries: dict[str, Any] | None) -> int:
+    async def write(
+        self, *, full: bool = False, next_nodes: tuple[str, ...] = (), **entries: dict[str, Any] | None
+    ) -> int:
         """The next checkpoint; entries by key, `__` for what a keyword cannot hold; None takes one out."""
         for name, values in entries.items():
             key = name.replace("__", "[0]/")
@@ -127,7 +129,11 @@ def statuses(state: dict[str, Any]) -> dict[str, str]:
 async def test_a_fork_begins_with_the_state_of_its_checkpoint(stage: Stage) -> None:
     source = await history(stage)
     before = await stage.get("/runs/source"), await stage.get("/runs/source/checkpoints")
-    patch = {"context": {"total": 5, "kept": None}, "artifacts": {"new": {"a": 1}}, "nodes": {"a": {"outputs": "other"}}}
+    patch = {
+        "context": {"total": 5, "kept": None},
+        "artifacts": {"new": {"a": 1}},
+        "nodes": {"a": {"outputs": "other"}},
+    }
     answer = await stage.send(
         "POST", "/runs/source/fork", {"checkpoint_index": 2, "run_id": "forked", "state": patch, "inputs": {"count": 9}}
     )

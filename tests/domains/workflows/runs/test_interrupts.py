@@ -102,7 +102,11 @@ async def test_an_answer_that_does_not_fit_changes_nothing(stage: Stage) -> None
 
 async def test_what_is_not_asked_any_more_is_not_answered(stage: Stage) -> None:
     late = {"expires_at": utc_now() - timedelta(seconds=1)}
-    for question, told in [(late, "expired"), ({"status": "expired"}, "expired"), ({"status": "cancelled"}, "cancelled")]:
+    for question, told in [
+        (late, "expired"),
+        ({"status": "expired"}, "expired"),
+        ({"status": "cancelled"}, "cancelled"),
+    ]:
         run_id, interrupt_id = await asking(stage, **question)
         refused = await stage.send("POST", f"/interrupts/{interrupt_id}/answer", {"approved": True})
         assert refused.status_code == 409
@@ -121,9 +125,7 @@ async def test_a_paused_run_keeps_the_answer_for_its_resume(stage: Stage) -> Non
 async def test_of_two_answers_at_once_one_counts(stage: Stage) -> None:
     _, interrupt_id = await asking(stage)
     bodies = [{"approved": True}, {"approved": False}, {"approved": True, "comment": "mine"}]
-    answers = await asyncio.gather(
-        *(stage.send("POST", f"/interrupts/{interrupt_id}/answer", body) for body in bodies)
-    )
+    answers = await asyncio.gather(*(stage.send("POST", f"/interrupts/{interrupt_id}/answer", body) for body in bodies))
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
     (first,) = (answer.json()["interrupt"] for answer in answers if answer.status_code == 200)
     assert await stage.get(f"/interrupts/{interrupt_id}") == first

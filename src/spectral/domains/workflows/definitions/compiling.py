@@ -45,8 +45,8 @@ def compile_document(
 ) -> Compiled:
     """The definition that a document means, or everything that is wrong with it.
 
-    source_format: `yaml`, `json`, or None to find out.  known: what of the workspace a document may name, None checks no
-    names.  name: what the workflow must be called; then the document need not say it. Takes up to a second for the
+    source_format: `yaml`, `json`, or None to find out.  known: what of the workspace a document may name, None checks
+    no names.  name: what the workflow must be called; then the document need not say it. Takes up to a second for the
     largest documents, so not for the event loop.
     """
     try:
@@ -223,6 +223,9 @@ class Compiler:
             place = child_pointer(pointer, index)
             draft = self._steps.step(item, place, {**around, **ids}, key_length)
             if draft is None:
+                continue
+            if any(one.node.id == draft.node.id for one in graph.nodes):
+                # Told already; a second one would only make circles.
                 continue
             graph.nodes.append(draft)
             if "needs" in item:

@@ -52,7 +52,7 @@ _MEMBER = re.compile(r"[A-Za-z0-9_]+")
 _STEP = re.compile(r"[A-Za-z0-9_]+(?:-+[A-Za-z0-9_]+)*")
 _SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _OPERATOR = re.compile(r"==|!=|<=|>=|&&|\|\||//|[-+*/%<>!.,:()\[\]{}]")
-_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'', re.DOTALL)
+_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

@@ -156,11 +156,8 @@ def bounded(value: Any, work: Work) -> Any:
     pending: list[tuple[Any, int]] = [(value, 0)]
     while pending:
         one, depth = pending.pop()
-        if isinstance(one, str):
-            size += len(one) + 3
-            continue
-        size += 3
-        if isinstance(one, dict | Mapping):
+        size += 3 + (len(one) if isinstance(one, str) else 0)
+        if isinstance(one, Mapping):
             plain = plain and isinstance(one, dict)
             size += sum(len(key) + 4 for key in one)
             pending.extend((member, depth + 1) for member in one.values())

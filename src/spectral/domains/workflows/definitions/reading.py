@@ -142,7 +142,8 @@ class Reading:
         # `required: [names]` is JSON Schema's own, of objects; true and false are ours.
         kept = {key: one for key, one in rule.items() if key != "required" or isinstance(one, list)}
         typed = kept.get("type")
-        place = child_pointer(pointer, "type") if isinstance(rule.get("type"), str) else pointer
+        typed_at = child_pointer(pointer, "type")
+        place = typed_at if typed_at in self.document.places else pointer
         if isinstance(typed, str) and typed not in (*INPUT_TYPES, "null"):
             message = f"`{typed[:40]}` is not one of {', '.join(INPUT_TYPES)}{closest(typed, INPUT_TYPES)}"
             self.error("invalid-schema", message, place)

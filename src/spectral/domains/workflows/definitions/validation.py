@@ -1,6 +1,6 @@
-"""What a definition as a whole must be: every reference leads somewhere, every step can be reached, nothing is circular."""
+"""What a definition as a whole must be: references lead somewhere, every step can be reached, nothing is circular."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ class Known:
     """What of a workspace a document may name; None where it is not checked.
 
     agents: names and ids.  rubrics: name or id → id.  workflows: the latest definition by name, at least those that the
-    document names and those that these name.  versions: the number of the latest.
+    document names and those that these name.  versions: the number of the latest.  other_workflows: names to suggest.
     """
 
     agents: Collection[str] | None = None
@@ -32,6 +32,7 @@ class Known:
     rubrics: Mapping[str, str] | None = None
     workflows: Mapping[str, Definition] | None = None
     versions: Mapping[str, int] = field(default_factory=dict)
+    other_workflows: Collection[str] = ()
 
 
 class Validation:
@@ -234,8 +235,9 @@ class Validation:
             return
         if known is None:
             return
-        self._known_name("workflow", name, place, known)
         if name not in known:
+            message = f"there is no workflow `{name[:80]}`{closest(name, {*known, *self._known.other_workflows})}"
+            self._read.error("unknown-workflow", message, place)
             return
         version, latest = params.get("version"), self._known.versions.get(name)
         if isinstance(version, int) and latest is not None and version > latest:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -27,6 +27,8 @@ from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.ids import new_id
 
 KIND = "workflow"
+PLATFORM_ADAPTERS = frozenset({"scan", "validation"})
+"""Runs that are the platform's own work: of an engine kind, and with a limit for each workspace, of their own."""
 REMEMBERED_DEFINITIONS = 256
 
 
@@ -56,6 +58,13 @@ class NewRun:
     id: UUID = field(default_factory=new_id)
 
 
+class RunListener(Protocol):
+    """A part of the platform whose own work is a run."""
+
+    async def run_ended(self, session: AsyncSession, access: WorkspaceAccess, run: WorkflowRun) -> None:
+        """The run has succeeded, failed or was cancelled; in the transaction that ends it."""
+
+
 class Launcher:
     """Begins and wakes runs. Lives as long as the engine; remembers the definitions it has read."""
 
@@ -63,6 +72,17 @@ class Launcher:
         self.engine = engine
         self.live = live
         self._definitions: OrderedDict[UUID, Definition] = OrderedDict()
+        self._listeners: dict[str, RunListener] = {}
+
+    def listen(self, adapter: str, listener: RunListener) -> None:
+        """The listener is told of the ends of that adapter's runs; one for each, before anything runs."""
+        self._listeners[adapter] = listener
+
+    async def tell_ended(self, session: AsyncSession, access: WorkspaceAccess, run: WorkflowRun) -> None:
+        """Whoever the run belongs to hears that it has ended."""
+        listener = self._listeners.get(run.adapter)
+        if listener is not None:
+            await listener.run_ended(session, access, run)
 
     async def launch(self, session: AsyncSession, access: WorkspaceAccess, new: NewRun, created_by: str) -> WorkflowRun:
         """The run will be done if, and only if, the caller's transaction commits.
@@ -143,7 +163,8 @@ class Launcher:
 
 def work_of(run: WorkflowRun) -> WorkItem:
     """The engine's work that looks after the run."""
-    return WorkItem(KIND, run.workspace_id, run.account_id, run.id)
+    kind = run.adapter if run.adapter in PLATFORM_ADAPTERS else KIND
+    return WorkItem(kind, run.workspace_id, run.account_id, run.id)
 
 
 def _row(access: WorkspaceAccess, new: NewRun, created_by: str) -> WorkflowRun:

@@ -57,6 +57,7 @@ STEP_CHANGES = (
 _RUN = sa.and_(WorkflowRun.workspace_id == sa.bindparam("of_workspace"), WorkflowRun.id == sa.bindparam("of_run"))
 LOOK = sa.select(*(getattr(WorkflowRun, name) for name in NEWS)).where(_RUN)
 HOLD = LOOK.with_for_update()
+SHARE = sa.select(WorkflowRun.lease).where(_RUN).with_for_update(read=True)
 CHANGE_RUN = (
     sa.update(cast("sa.Table", WorkflowRun.__table__))
     .where(_RUN)
@@ -111,6 +112,13 @@ class RunRows:
             raise LeaseLostError(str(self._context.key))
         for name in NEWS:
             set_committed_value(run, name, getattr(found, name))
+
+    async def fence(self, session: AsyncSession) -> None:
+        """The transaction commits only while the run is this execution's. Raises LeaseLostError otherwise."""
+        found = (await session.execute(SHARE, self._names)).one_or_none()
+        if found is None or found.lease != self.lease:
+            self._context.note_lost()
+            raise LeaseLostError(str(self._context.key))
 
     async def has_news(self, inbox: int) -> bool:
         """Whether something was sent to the run since, or it is not this execution's any more."""

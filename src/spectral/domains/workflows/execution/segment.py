@@ -359,6 +359,7 @@ class Segment:
             database=self._context.database,
             access=self._context.access,
             journal=self._journal.of(ready.key),
+            fence=self._rows.fence,
             resume_data=ready.resume_data,
             left=self._left(),
         )

@@ -1,9 +1,11 @@
 """What a node's work is given, and what it gives back: the one interface between the engine and the kinds of nodes."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.workflows.definitions.model import Definition, Node
 from spectral.platform.access.principal import WorkspaceAccess
@@ -62,6 +64,9 @@ class Journal(Protocol):
         """A piece of text as a model gives it; pieces of up to 50 ms are written as one event."""
 
 
+Fence = Callable[[AsyncSession], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class NodeCall:
     """One attempt at one node's work.
@@ -69,7 +74,8 @@ class NodeCall:
     key: the step's key.  params, inputs: expressions are resolved; of secrets only `${secrets.NAME}` remains, which
     `Secrets.fill` replaces at the last moment.  idempotency_key: the same for every attempt (run, generation, key,
     iteration).  attempt: from 1.  resume_data: what a suspended node was answered, else None.
-    left: what the run's budget still allows.
+    left: what the run's budget still allows.  fence: call it in a transaction that writes something of the work: it
+    commits only while this execution has the run, and raises LeaseLostError otherwise.
     """
 
     run_id: UUID
@@ -87,6 +93,7 @@ class NodeCall:
     database: Database
     access: WorkspaceAccess
     journal: Journal
+    fence: Fence
     resume_data: Any = None
     left: Usage = field(default_factory=lambda: Usage(tokens=-1, cost_nano_usd=None))
 

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from spectral.domains.workflows.definitions.json_schemas import schema_failures, schema_problem, with_defaults
-from spectral.domains.workflows.nodes.calls import NodeCall, NodeError, NodeResult, Suspend
+from spectral.domains.workflows.nodes.calls import Fence, NodeCall, NodeError, NodeResult, Suspend
 from spectral.domains.workflows.nodes.tools import NAME as TOOL_NAME
 from spectral.domains.workflows.nodes.tools import ToolPolicy
 from spectral.platform.access.principal import WorkspaceAccess
@@ -35,6 +35,7 @@ class TaskContext:
     It may come again after a crash: whoever changes something outside does it under `idempotency_key`, which is the
     same for every attempt.
 
+    fence: for transactions that write results of the work: they commit only while this execution has the run.
     inputs: JSON; with the schema's defaults, where the task has one.  params: the step's other parameters.  attempt:
     from 1.  resume_data: what was answered to `Suspend`, else None.  tools: what the step lists.  database, access:
     for short transactions of the workspace.
@@ -55,6 +56,7 @@ class TaskContext:
     tools: ToolPolicy
     database: Database
     access: WorkspaceAccess
+    fence: Fence
     log: Callable[..., None]
     """`log(message, *, level="info", category=None, data=None)`: a line of the run's log."""
 
@@ -161,6 +163,7 @@ class TaskWork:
                 tools=tools,
                 database=call.database,
                 access=call.access,
+                fence=call.fence,
                 log=call.journal.log,
             )
         )

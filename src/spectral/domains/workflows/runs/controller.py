@@ -1,5 +1,6 @@
 """HTTP of starting runs and of what is done to them: `/api/v1/workspaces/{workspace_id}/runs`."""
 
+import json
 from typing import Annotated
 
 from litestar import Controller, Request, Response, delete, get, post
@@ -8,7 +9,9 @@ from litestar.di import Provide
 from litestar.params import QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral.domains.workflows.definitions.publishing import Draft, Publisher
 from spectral.domains.workflows.execution.launching import Launcher
+from spectral.domains.workflows.nodes.tasks import TaskRegistry
 from spectral.domains.workflows.runs.actions import RunActions
 from spectral.domains.workflows.runs.answers import run_out, signal_out
 from spectral.domains.workflows.runs.authority import ScopedAuthority
@@ -40,6 +43,7 @@ from spectral.domains.workflows.runs.waiting import RunWaiter
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import Principal, WorkspaceAccess
 from spectral.platform.access.scopes import Scope
+from spectral.platform.db.session import Database
 from spectral.platform.engine.engine import Engine
 from spectral.platform.shared.pagination import Collection, Page
 
@@ -66,6 +70,10 @@ def provide_run_service(
     session: AsyncSession, access: WorkspaceAccess, launcher: Launcher, authority: ScopedAuthority
 ) -> RunService:
     return RunService(session, access, launcher, authority)
+
+
+def provide_inline_publisher(database: Database, access: WorkspaceAccess, task_registry: TaskRegistry) -> Publisher:
+    return Publisher(database, access, task_registry.public())
 
 
 def provide_run_actions(
@@ -153,6 +161,7 @@ class RunActionController(Controller):
         "service": Provide(provide_run_service, sync_to_thread=False),
         "actions": Provide(provide_run_actions, sync_to_thread=False),
         "forking": Provide(provide_run_forking, sync_to_thread=False),
+        "publisher": Provide(provide_inline_publisher, sync_to_thread=False),
         "interrupts": Provide(provide_interrupts, sync_to_thread=False),
     }
 
@@ -167,9 +176,14 @@ class RunActionController(Controller):
         self,
         service: RunService,
         responder: RunResponder,
+        publisher: Publisher,
         data: AnyRunIn,
     ) -> Response[RunOut]:
-        run = await service.start_run(str(data.workflow), data.version, draft_of(data))
+        if data.workflow is not None:
+            run = await service.start_run(data.workflow, data.version, draft_of(data))
+        else:
+            # Compiled and kept before the run's transaction opens.
+            run = await service.start_inline(await publisher.inline(document_of(data)), draft_of(data))
         return await responder.started(run, data.wait)
 
     @post("/{run_id:str}/pause", operation_id="pauseRun", summary="Pause a run", status_code=200)
@@ -328,6 +342,13 @@ def draft_of(body: RunIn) -> RunDraft:
         options=body.options.model_dump(mode="json"),
         reuses_name=body.options.id_reuse is IdReuse.IF_FINISHED,
     )
+
+
+def document_of(body: AnyRunIn) -> Draft:
+    """The document that came with the request."""
+    if body.definition is not None:
+        return Draft(json.dumps(body.definition, ensure_ascii=False), "json")
+    return Draft(body.source or "")
 
 
 def changes_of(patch: StatePatch) -> Changes:

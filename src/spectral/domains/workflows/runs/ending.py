@@ -57,6 +57,7 @@ class RunEnding:
             ended_at=run.finished_at,
         )
         await self._runs.append(run, [*events, ended])
+        await self._launcher.tell_ended(self._session, self._access, run)
         # Parked for ever is open for ever; a restart wakes it all the same.
         await self._launcher.engine.cancel(self._session, run.workspace_id, run.id)
         await self._launcher.engine.enqueue(self._session, trace_work_of(run))

@@ -302,6 +302,13 @@ class VersionRepository(WorkspaceRepository[WorkflowVersion]):
             raise NotFoundError("Workflow", name if version is None else f"{name} in version {version}")
         return found
 
+    async def hold(self, identifier: UUID) -> None:
+        """The version is not forgotten before the transaction ends. Raises NotFoundError where it was just now."""
+        held = self.select(WorkflowVersion.id == identifier).with_only_columns(WorkflowVersion.id)
+        held = held.with_for_update(read=True, key_share=True)
+        if (await self.session.execute(held)).first() is None:
+            raise NotFoundError(self.kind, identifier)
+
     async def forget_unused_inline(self, before: datetime, limit: int) -> int:
         """Delete inline documents from before that moment that no run is of; answers how many.
 

@@ -80,8 +80,9 @@ class RunService:
         return await self._start(found, workflow, draft)
 
     async def start_inline(self, version: WorkflowVersion, draft: RunDraft) -> WorkflowRun:
-        """A run of a document that has no name. Raises as `start_run`."""
+        """A run of a document that was kept just before. Raises as `start_run`."""
         await self._authority.authorize(RunAct.START, None)
+        await VersionRepository(self._session, self._access).hold(version.id)
         return await self._start(version, None, draft)
 
     async def start_batch(

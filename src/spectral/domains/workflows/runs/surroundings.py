@@ -29,6 +29,7 @@ class RunSurroundings:
             await RemoteTaskRepository(session, access).cancel(run.id, run.generation, None, utc_now())
             for subflow in await RunActRepository(session, access).lock_open_descendants(run.id):
                 await ending.cancel(subflow, PARENT_ENDED)
+        await self._launcher.tell_ended(session, access, run)
         await ending.tell_parent(run)
         told = {"run_id": str(run.id), "name": run.name, "workflow": run.workflow_name, "status": run.status}
         await emit(session, access, EventType.WORKFLOW_RUN_FINISHED, subject=f"run:{run.id}", data=told)
