@@ -1,16 +1,17 @@
 """Work for runners: how many tasks a second go out and come back, and what the platform adds to each."""
 
 import asyncio
+import importlib
 import time
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.client import percentile
 from benchmarks.figures import Figure
 from benchmarks.server import BenchServer
-from spectral.app import create_app
 from spectral.client import SpectralClient
 from spectral.domains.workflows.models import RemoteTask, WorkflowRun
 from spectral.domains.workflows.remote.service import RemoteQueue
@@ -19,20 +20,18 @@ from spectral.platform.db.session import Database
 from spectral.platform.live import LiveChannel
 
 CAPACITY = 64
-EMPTY_TASKS = 3_000
+EMPTY_TASKS = 2_000
 WORK_S = 0.25
-WORKING_TASKS = 2_000
+WORKING_TASKS = 1_500
 PUT_AT_ONCE = 500
 RUNNERS = 4
-
-assert create_app  # The tables refer to each other: all of them are known once the application is.
 
 
 class NoRuns:
     """The tasks belong to no run."""
 
-    async def wake(self, session: Any, access: Any, run: WorkflowRun) -> None:
-        raise AssertionError(run.id)
+    async def wake(self, session: AsyncSession, access: WorkspaceAccess, run: WorkflowRun) -> None:
+        raise AssertionError((session, access, run))
 
 
 async def measure_runner(server: BenchServer, database_url: str) -> list[Figure]:
@@ -103,17 +102,21 @@ async def _run(server: BenchServer, database: Database, queue: str, function: An
     await asyncio.gather(*running)
     for client in clients:
         client.close()
-    async with database.transaction(access, read_only=True) as session:
+    async with database.transaction(access, read_only=True) as transaction:
         mine = (RemoteTask.workspace_id == access.workspace_id, RemoteTask.queue == queue)
         done = sa.select(sa.func.count(), sa.func.sum(RemoteTask.attempts)).where(*mine, RemoteTask.status == "done")
-        row = (await session.execute(done)).one()
+        row = (await transaction.execute(done)).one()
     assert tuple(row) == (count, count), row
     return took
 
 
 async def _put(database: Database, access: WorkspaceAccess, queue: str, count: int) -> None:
+    # The table refers to others, which are all known once the application is.
+    importlib.import_module("spectral.app")
     tasks = RemoteQueue(LiveChannel(), NoRuns())
     for start in range(0, count, PUT_AT_ONCE):
-        async with database.transaction(access) as session:
+        async with database.transaction(access) as transaction:
             for number in range(start, min(start + PUT_AT_ONCE, count)):
-                await tasks.put(session, access, queue=queue, task={"task": "measure", "inputs": {"number": number}})
+                await tasks.put(
+                    transaction, access, queue=queue, task={"task": "measure", "inputs": {"number": number}}
+                )

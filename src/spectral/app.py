@@ -47,8 +47,9 @@ from spectral.domains.changesets.controller import (
     ExperimentController,
     ValidationController,
 )
-from spectral.domains.changesets.looks import validation_handler
+from spectral.domains.changesets.looks import ValidationEnding, validation_task
 from spectral.domains.changesets.validation import KIND as VALIDATION
+from spectral.domains.changesets.validation import TASK as VALIDATION_TASK
 from spectral.domains.dashboard.controller import AccountUsageController, WorkspaceHealthController
 from spectral.domains.evaluations.arrival_scoring import InProcessScorer
 from spectral.domains.evaluations.arrivals import INTERVAL_S as ARRIVALS_INTERVAL_S
@@ -65,7 +66,8 @@ from spectral.domains.operations.controller import CustomerController, Operation
 from spectral.domains.samples.controller import SampleController
 from spectral.domains.scans.controller import ScanController
 from spectral.domains.scans.run import KIND as SCAN
-from spectral.domains.scans.run import scan_handler
+from spectral.domains.scans.run import TASK as SCAN_TASK
+from spectral.domains.scans.run import ScanEnding, scan_task
 from spectral.domains.traces.controller import FeedbackController, TraceController
 from spectral.domains.traces.ingestion.ingestor import IngestionLimits, TraceIngestor
 from spectral.domains.traces.ingestion.merging import INTERVAL_S as MERGING_INTERVAL_S
@@ -390,10 +392,9 @@ class Work:
         deliverer = WebhookDeliverer(
             self.outbound, self.webhook_box, people.mail_box, settings.webhook_retry_intervals_s
         )
-        self.engine = Engine(application, executes=settings.engine_executes)
+        self.live = LiveChannel(application)
+        self.engine = Engine(application, executes=settings.engine_executes, live=self.live)
         jobs = settings.engine_jobs_per_workspace
-        self.engine.register(VALIDATION, validation_handler(self.door), max_per_workspace=jobs)
-        self.engine.register(SCAN, scan_handler(self.door), max_per_workspace=jobs)
         self.engine.register(ERASURE, erasure_handler(identity), max_per_workspace=1)
         self.engine.register(TRACE_DELETION, trace_deletion_handler(), max_per_workspace=TRACE_DELETIONS_PER_WORKSPACE)
         self.engine.register(DELIVER, deliverer.deliver, max_per_workspace=MAX_PER_WORKSPACE)
@@ -405,12 +406,15 @@ class Work:
         every(DELETING, DELETING_INTERVAL_S, partial(go_on_deleting, application, identity, self.engine))
         retention = TraceRetention(application, identity, self.engine, settings.trace_retention_days)
         every(TRACE_RETENTION, TRACE_RETENTION_INTERVAL_S, retention.run)
-        self.live = LiveChannel(application)
         self.run_fanout = RunFanout(application, self.live)
         self.launcher = Launcher(self.engine, self.live)
         self.workflow_secret_box = SecretBox(settings.secrets, WORKFLOW_SECRETS)
         self.workflow_secrets = Secrets(application, self.workflow_secret_box)
         self.task_registry = standard_registry()
+        self.task_registry.register(VALIDATION_TASK, validation_task(self.door), public=False)
+        self.task_registry.register(SCAN_TASK, scan_task(self.door), public=False)
+        self.launcher.listen(VALIDATION, ValidationEnding())
+        self.launcher.listen(SCAN, ScanEnding())
         self.node_works: dict[NodeKind, NodeWork] = {
             NodeKind.TASK: TaskWork(self.task_registry),
             NodeKind.HTTP: HttpWork(OutboundCalls(settings), self.workflow_secrets, settings.networks_for_workspaces),
@@ -431,6 +435,9 @@ class Work:
         )
         runs = settings.engine_runs_per_workspace
         self.engine.register(WORKFLOW, workflow_handler(workshop), max_per_workspace=runs)
+        # The platform's own runs take a long time each: they have slots of their own.
+        self.engine.register(VALIDATION, workflow_handler(workshop), max_per_workspace=jobs)
+        self.engine.register(SCAN, workflow_handler(workshop), max_per_workspace=jobs)
         self.work_waiting = WorkWaiting(application, self.live, self.remote_queue)
         run_retention = RunRetention(application, identity, settings.run_retention_days)
         every(RUN_RETENTION, RUN_RETENTION_INTERVAL_S, run_retention.run)

@@ -18,9 +18,9 @@ from spectral.domains.samples.importing import read_jsonl
 from spectral.domains.samples.service import NewSet, SampleService
 from spectral.domains.samples.splitting import Split
 from spectral.domains.scans.launch import ScanLauncher
-from spectral.domains.scans.run import ScanExecution, ScanRun
 from spectral.domains.scans.schemas import ScanIn
 from spectral.domains.scans.service import ScanService, ScanView
+from spectral.domains.workflows.execution.launching import Launcher
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
 from spectral.platform.engine.context import WorkContext, WorkItem
@@ -28,6 +28,7 @@ from spectral.platform.engine.work import EngineWork, WorkState
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.llm.local.provider import LocalProvider
 from spectral.platform.shared.clock import utc_now
+from tests.domains.scans.executing import scan_handler
 
 LEASE = 1
 
@@ -71,6 +72,7 @@ class DirectScans:
         self.database = database
         self.access = access
         self.door = ModelDoor([LocalProvider()])
+        self._launcher = Launcher(ClaimedAtOnce())  # type: ignore[arg-type]
 
     async def create_subject(
         self, name: str, config: ConfigDocument, rubric: RubricSpec, objective: ObjectiveSpec
@@ -95,18 +97,14 @@ class DirectScans:
     async def start(self, request: ScanIn) -> UUID:
         """The scan is there and counts as claimed."""
         async with self.database.transaction(self.access) as session:
-            launcher = ScanLauncher(session, self.access, self.door, ClaimedAtOnce())  # type: ignore[arg-type]
-            return (await launcher.start_scan(request)).id
-
-    def execution(self, scan_id: UUID) -> ScanExecution:
-        """What the handler is given."""
-        item = WorkItem("scan", self.access.workspace_id, self.access.account_id, scan_id)
-        access = WorkspaceAccess.for_system(self.access.workspace_id, self.access.account_id, f"scan {scan_id}")
-        return ScanExecution(WorkContext(item, database=self.database, access=access, lease=LEASE, attempt=1))
+            return (await ScanLauncher(session, self.access, self.door, self._launcher).start_scan(request)).id
 
     async def run(self, scan_id: UUID) -> ScanView:
         """The scan as it is when its handler has returned."""
-        await ScanRun(self.execution(scan_id), self.door).run()
+        item = WorkItem("scan", self.access.workspace_id, self.access.account_id, scan_id)
+        access = WorkspaceAccess.for_system(self.access.workspace_id, self.access.account_id, f"scan {scan_id}")
+        context = WorkContext(item, database=self.database, access=access, lease=LEASE, attempt=1)
+        await scan_handler(self.database, self._launcher, self.door)(context)
         return await self.view(scan_id)
 
     async def view(self, scan_id: UUID) -> ScanView:

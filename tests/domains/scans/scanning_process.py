@@ -3,13 +3,16 @@
 import asyncio
 
 from spectral.app import CONTROLLERS
-from spectral.domains.changesets.looks import validation_handler
 from spectral.domains.changesets.validation import KIND as VALIDATION
-from spectral.domains.scans.run import KIND, scan_handler
+from spectral.domains.scans.run import KIND
+from spectral.domains.workflows.execution.launching import Launcher
+from spectral.domains.workflows.execution.tracing import KIND as RUN_TRACE
 from spectral.platform.db.session import Database
+from spectral.platform.engine.context import WorkContext
 from spectral.platform.engine.engine import Engine
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.llm.local.provider import LocalProvider
+from tests.domains.scans.executing import scan_handler
 
 
 def work(url: str) -> None:
@@ -22,7 +25,13 @@ async def _work(url: str) -> None:
     database = Database(url)
     engine = Engine(database)
     door = ModelDoor([LocalProvider()])
-    engine.register(KIND, scan_handler(door))
-    engine.register(VALIDATION, validation_handler(door))
+    handler = scan_handler(database, Launcher(engine), door)
+    engine.register(KIND, handler)
+    engine.register(VALIDATION, handler)
+    engine.register(RUN_TRACE, _not_here)
     await engine.start()
     await asyncio.Event().wait()
+
+
+async def _not_here(_: WorkContext) -> None:
+    """The store of traces is a server's."""

@@ -193,20 +193,19 @@ async def test_a_model_that_stays_away_fails_the_scan(lab: Lab, monkeypatch: pyt
 
 async def test_a_second_run_finds_the_answers_in_the_journal(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     scan_id = await lab.start(reflection_model="writer/large")
-    run = ScanRun(lab.scans.execution(scan_id), lab.scans.door)  # type: ignore[arg-type]
-    finish = run._finish_phase
+    finish = ScanRun._finish_phase
 
     class KilledError(BaseException):
         pass
 
-    async def until_generated(work: object, phase: Phase, result: object) -> object:
+    async def until_generated(run: ScanRun, work: object, phase: Phase, result: object) -> object:
         if phase is Phase.GENERATE:
             raise KilledError
-        return await finish(work, phase, result)  # type: ignore[arg-type]
+        return await finish(run, work, phase, result)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run, "_finish_phase", until_generated)
-    with pytest.raises(KilledError):
-        await run.run()
+    with monkeypatch.context() as patched, pytest.raises(KilledError):
+        patched.setattr(ScanRun, "_finish_phase", until_generated)
+        await lab.scans.run(scan_id)  # type: ignore[arg-type]
     asked, half = lab.writer.asked, await lab.scans.view(scan_id)  # type: ignore[arg-type]
     assert asked > 0
     view = await lab.scans.run(scan_id)  # type: ignore[arg-type]

@@ -36,10 +36,10 @@ from spectral.domains.changesets.schemas import (
 from spectral.domains.changesets.service import ChangesetFilter, ChangesetService
 from spectral.domains.changesets.states import ChangesetState
 from spectral.domains.changesets.validation import ValidationService
+from spectral.domains.workflows.execution.launching import Launcher
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope
-from spectral.platform.engine.engine import Engine
 from spectral.platform.shared.pagination import Collection, Page
 
 PATH = "/api/v1/workspaces/{workspace_id:uuid}/changesets"
@@ -69,8 +69,8 @@ def provide_experiment_service(session: AsyncSession, access: WorkspaceAccess) -
     return ExperimentService(session, access)
 
 
-def provide_validation_service(session: AsyncSession, access: WorkspaceAccess, engine: Engine) -> ValidationService:
-    return ValidationService(session, access, engine)
+def provide_validation_service(session: AsyncSession, access: WorkspaceAccess, launcher: Launcher) -> ValidationService:
+    return ValidationService(session, access, launcher)
 
 
 class ChangesetController(Controller):

@@ -1,7 +1,7 @@
 """A look at a holdout: both arms measured on the same frozen items, then the decision. Resumable at every point."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import UUID
@@ -27,9 +27,11 @@ from spectral.domains.evaluations.scoring import RubricSpec
 from spectral.domains.evaluations.service import RubricService
 from spectral.domains.samples.sample import Sample
 from spectral.domains.samples.service import SampleService
+from spectral.domains.workflows.execution.states import RunStatus
+from spectral.domains.workflows.models import WorkflowRun
+from spectral.domains.workflows.nodes.tasks import TaskContext, TaskFunction
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
-from spectral.platform.engine.context import WorkContext
 from spectral.platform.engine.errors import LeaseLostError, WorkCancelledError
 from spectral.platform.engine.passing import is_passing
 from spectral.platform.llm.door import ModelDoor
@@ -43,7 +45,7 @@ log = structlog.get_logger(__name__)
 
 
 class Execution(Protocol):
-    """What of the engine's `WorkContext` a look needs; a scan that executes its own passes its own."""
+    """What a look needs of whatever executes it; a scan that takes its own passes its own."""
 
     database: Database
     access: WorkspaceAccess
@@ -72,13 +74,46 @@ class _Look:
     further_items: int | None
 
 
-def validation_handler(door: ModelDoor) -> Callable[[WorkContext], Awaitable[None]]:
-    """The engine's handler of the kind `validation`."""
+class _RunExecution:
+    """A look as a node of a run: interrupted at its next await when the run ends from outside."""
 
-    async def handle(context: WorkContext) -> None:
-        await validate(context, UUID(context.payload["validation_id"]), door=door)
+    def __init__(self, context: TaskContext) -> None:
+        self.database = context.database
+        self.access = context.access
+        self._fence = context.fence
 
-    return handle
+    async def fence(self, session: AsyncSession) -> None:
+        """Raises LeaseLostError when another execution has the look."""
+        await self._fence(session)
+
+    async def raise_if_cancelled(self) -> None:
+        """A cancelled run's nodes are told by their task's cancellation."""
+
+
+def validation_task(door: ModelDoor) -> TaskFunction:
+    """What the node of `validation.WORKFLOW` calls."""
+
+    async def look(context: TaskContext) -> Any:
+        validation = await validate(_RunExecution(context), UUID(context.inputs["validation_id"]), door=door)
+        return {"status": validation.status, "verdict": validation.verdict, "n_more": validation.n_more}
+
+    return look
+
+
+class ValidationEnding:
+    """A look whose run ended before it did told nobody anything; what the run's listener is for."""
+
+    async def run_ended(self, session: AsyncSession, access: WorkspaceAccess, run: WorkflowRun) -> None:
+        """The look is failed or cancelled, without a verdict; nothing if it had ended."""
+        validation = await ValidationRepository(session, access).get(UUID(run.inputs["validation_id"]))
+        if validation.finished_at is not None:
+            return
+        if run.status == RunStatus.CANCELLED:
+            await _note_end(session, access, validation, "cancelled", Reason.CANCELLED, None)
+            return
+        error = run.error or {}
+        failure = {"type": error.get("type"), "detail": error.get("message")}
+        await _note_end(session, access, validation, "failed", Reason.EXECUTION_FAILED, failure)
 
 
 async def validate(
@@ -241,17 +276,27 @@ async def _end_without_verdict(
 ) -> Validation:
     async with execution.database.transaction(execution.access) as session:
         await execution.fence(session)
-        validations = ValidationRepository(session, execution.access)
-        validation = await validations.get(validation_id)
-        validation.status, validation.finished_at = status, utc_now()
-        validation.verdict, validation.reasons = Verdict.INCONCLUSIVE, [reason.value]
-        validation.failure = failure
-        validation.cost_nano_usd = await _cost(session, execution.access, validation_id)
-        await validations.flush()
-        await ChangesetService(session, execution.access).record_verdict(
-            validation.changeset_id, Verdict.INCONCLUSIVE, _audited(validation)
-        )
+        validation = await ValidationRepository(session, execution.access).get(validation_id)
+        await _note_end(session, execution.access, validation, status, reason, failure)
     return validation
+
+
+async def _note_end(
+    session: AsyncSession,
+    access: WorkspaceAccess,
+    validation: Validation,
+    status: str,
+    reason: Reason,
+    failure: dict[str, Any] | None,
+) -> None:
+    validation.status, validation.finished_at = status, utc_now()
+    validation.verdict, validation.reasons = Verdict.INCONCLUSIVE, [reason.value]
+    validation.failure = failure
+    validation.cost_nano_usd = await _cost(session, access, validation.id)
+    await ValidationRepository(session, access).flush()
+    await ChangesetService(session, access).record_verdict(
+        validation.changeset_id, Verdict.INCONCLUSIVE, _audited(validation)
+    )
 
 
 async def _retire(session: AsyncSession, access: WorkspaceAccess, validation: Validation) -> None:

@@ -15,17 +15,25 @@ from spectral.domains.evaluations.objectives import ObjectiveSpec
 from spectral.domains.samples.errors import NoHoldoutError
 from spectral.domains.samples.models import Holdout
 from spectral.domains.samples.service import SampleService
+from spectral.domains.workflows.definitions.model import Definition, Graph, Node, NodeKind
+from spectral.domains.workflows.execution.launching import Launcher
+from spectral.domains.workflows.execution.platform_runs import launch_platform_run
 from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope
-from spectral.platform.engine.context import WorkItem
-from spectral.platform.engine.engine import Engine
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.ids import new_id
 from spectral.platform.shared.pagination import Page
 
 KIND = "validation"
+"""The adapter of the runs, and the engine's kind of work."""
+TASK = "validation.look"
+WORKFLOW = Definition(
+    name="spectral.validation",
+    description="Looks at a holdout once",
+    graph=Graph((Node("look", NodeKind.TASK, params={"function": TASK}),), ()),
+)
 UNFINISHED = ("failed", "cancelled")
 
 
@@ -91,11 +99,11 @@ class HoldoutLedgerService:
 class ValidationService:
     """The looks at holdouts for one workspace's change sets, in the caller's transaction."""
 
-    def __init__(self, session: AsyncSession, access: WorkspaceAccess, engine: Engine | None = None) -> None:
-        """engine: what executes the looks that `request_validation` asks for; a scan executes its own."""
+    def __init__(self, session: AsyncSession, access: WorkspaceAccess, launcher: Launcher | None = None) -> None:
+        """launcher: of the runs that take the looks which `request_validation` asks for; a scan takes its own."""
         self._session = session
         self._access = access
-        self._engine = engine
+        self._launcher = launcher
         self._changesets = ChangesetRepository(session, access)
         self._validations = ValidationRepository(session, access)
         self._ledgers = HoldoutLedgerService(session, access)
@@ -104,19 +112,13 @@ class ValidationService:
     async def request_validation(
         self, changeset_id: UUID, *, repeats: int = 1, max_cost_nano_usd: int | None = None
     ) -> Validation:
-        """As `start_validation`, and the engine executes it once this transaction has committed."""
+        """As `start_validation`, and a run takes the look once this transaction has committed."""
         validation = await self.start_validation(changeset_id, repeats=repeats, max_cost_nano_usd=max_cost_nano_usd)
-        if self._engine is None:
-            raise RuntimeError("a validation is requested where an engine is given")
-        await self._engine.enqueue(
-            self._session,
-            WorkItem(
-                kind=KIND,
-                workspace_id=self._access.workspace_id,
-                account_id=self._access.account_id,
-                key=validation.work_id,
-                payload={"validation_id": str(validation.id)},
-            ),
+        if self._launcher is None:
+            raise RuntimeError("a validation is requested where a launcher is given")
+        inputs = {"validation_id": str(validation.id)}
+        await launch_platform_run(
+            self._launcher, self._session, self._access, WORKFLOW, validation.work_id, inputs, adapter=KIND
         )
         return validation
 

@@ -35,13 +35,13 @@ from spectral.domains.scans.schemas import (
 from spectral.domains.scans.service import ScanService, ScanView, phase_count
 from spectral.domains.scans.states import Phase, ScanStatus
 from spectral.domains.scans.streams import EVENT_STREAM, EventStream, stream_events
+from spectral.domains.workflows.execution.launching import Launcher
 from spectral.platform.access.authentication import Authenticator
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import Principal, WorkspaceAccess
 from spectral.platform.access.scopes import Scope
 from spectral.platform.access.streams import StreamRights
 from spectral.platform.db.session import Database
-from spectral.platform.engine.engine import Engine
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.shared.errors import FieldError, ValidationFailedError
 from spectral.platform.shared.pagination import Collection, Page
@@ -60,9 +60,9 @@ def provide_scan_service(session: AsyncSession, access: WorkspaceAccess) -> Scan
 
 
 def provide_scan_launcher(
-    session: AsyncSession, access: WorkspaceAccess, door: ModelDoor, engine: Engine
+    session: AsyncSession, access: WorkspaceAccess, door: ModelDoor, launcher: Launcher
 ) -> ScanLauncher:
-    return ScanLauncher(session, access, door, engine)
+    return ScanLauncher(session, access, door, launcher)
 
 
 def provide_agents_of_scan(session: AsyncSession, access: WorkspaceAccess) -> AgentService:
@@ -77,7 +77,7 @@ class ScanController(Controller):
     guards = (requires(Scope.READ_WORKSPACE),)
     dependencies = {  # noqa: RUF012
         "service": Provide(provide_scan_service, sync_to_thread=False),
-        "launcher": Provide(provide_scan_launcher, sync_to_thread=False),
+        "scan_launcher": Provide(provide_scan_launcher, sync_to_thread=False),
         "agents": Provide(provide_agents_of_scan, sync_to_thread=False),
     }
 
@@ -88,8 +88,8 @@ class ScanController(Controller):
         guards=[requires(Scope.WRITE_WORKSPACE)],
         status_code=200,
     )
-    async def preview_scan(self, launcher: ScanLauncher, data: ScanIn) -> PreviewOut:
-        return preview_out(await launcher.preview_scan(data))
+    async def preview_scan(self, scan_launcher: ScanLauncher, data: ScanIn) -> PreviewOut:
+        return preview_out(await scan_launcher.preview_scan(data))
 
     @post(
         operation_id="startScan",
@@ -99,9 +99,9 @@ class ScanController(Controller):
         opt={"idempotent": True},
     )
     async def start_scan(
-        self, launcher: ScanLauncher, service: ScanService, data: ScanIn, workspace_id: UUID
+        self, scan_launcher: ScanLauncher, service: ScanService, data: ScanIn, workspace_id: UUID
     ) -> Response[ScanOut]:
-        scan = await launcher.start_scan(data)
+        scan = await scan_launcher.start_scan(data)
         return Response(
             scan_out(await service.view_scan(scan.id)),
             status_code=202,
@@ -219,8 +219,8 @@ class ScanController(Controller):
         guards=[requires(Scope.WRITE_WORKSPACE)],
         status_code=200,
     )
-    async def cancel_scan(self, service: ScanService, engine: Engine, scan_id: UUID) -> ScanOut:
-        await service.cancel_scan(scan_id, engine)
+    async def cancel_scan(self, service: ScanService, launcher: Launcher, scan_id: UUID) -> ScanOut:
+        await service.cancel_scan(scan_id, launcher)
         return scan_out(await service.view_scan(scan_id))
 
 

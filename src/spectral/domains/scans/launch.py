@@ -25,16 +25,16 @@ from spectral.domains.scans.errors import BudgetTooSmallError, NotReadyError
 from spectral.domains.scans.models import Scan
 from spectral.domains.scans.plan import Readiness, Samples, ScanPlan, assess
 from spectral.domains.scans.repository import NewEvent, ScanRepository
-from spectral.domains.scans.run import KIND
+from spectral.domains.scans.run import KIND, WORKFLOW
 from spectral.domains.scans.schemas import ScanIn
 from spectral.domains.scans.states import ScanStatus
 from spectral.domains.scans.strategies.registry import installed_strategies
 from spectral.domains.scans.work import SPLIT_MAXIMUM
+from spectral.domains.workflows.execution.launching import Launcher
+from spectral.domains.workflows.execution.platform_runs import launch_platform_run
 from spectral.domains.workspaces.autonomy import AutonomyService
 from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
-from spectral.platform.engine.context import WorkItem
-from spectral.platform.engine.engine import Engine
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.shared.errors import (
     BusinessRuleViolationError,
@@ -80,11 +80,11 @@ class _Subject:
 class ScanLauncher:
     """Previews and starts scans, in the caller's transaction."""
 
-    def __init__(self, session: AsyncSession, access: WorkspaceAccess, door: ModelDoor, engine: Engine) -> None:
+    def __init__(self, session: AsyncSession, access: WorkspaceAccess, door: ModelDoor, launcher: Launcher) -> None:
         self._session = session
         self._access = access
         self._door = door
-        self._engine = engine
+        self._launcher = launcher
 
     async def preview_scan(self, request: ScanIn) -> Preview:
         """Raises NotFoundError, ValidationFailedError (422), and 400 for what more data or budget would not mend."""
@@ -151,8 +151,9 @@ class ScanLauncher:
             subject=f"scan:{scan.id}",
             detail={"agent_id": str(scan.agent_id), "max_evaluations": scan.max_evaluations, **data},
         )
-        item = WorkItem(KIND, self._access.workspace_id, self._access.account_id, scan.id)
-        await self._engine.enqueue(self._session, item)
+        await launch_platform_run(
+            self._launcher, self._session, self._access, WORKFLOW, scan.id, {"scan_id": str(scan.id)}, adapter=KIND
+        )
         return scan
 
     async def _find(self, request: ScanIn) -> _Subject:

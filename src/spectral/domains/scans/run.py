@@ -1,14 +1,15 @@
-"""A scan as engine work: seven phases, each stored whole or not at all.
+"""A scan as a run: seven phases, each a node of the platform's own workflow, each stored whole or not at all.
 
-Killed anywhere, it is run again from its rows: phases that have finished are not redone, and the one it was in finds
-every evaluation and every answer in the journal.
+Killed anywhere, the run executes the phase again that it was in, which finds every evaluation and every answer in the
+journal. How the run ends is how the scan ends (`ScanEnding`).
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.scans.evaluate import evaluate
@@ -18,19 +19,23 @@ from spectral.domains.scans.phases import cluster, detect, diagnose, observe
 from spectral.domains.scans.repository import NewEvent, ScanPhaseRepository, ScanRepository
 from spectral.domains.scans.safety import safety
 from spectral.domains.scans.states import FINAL, PHASES, Outcome, Phase, ScanStatus, check_transition
-from spectral.domains.scans.work import PhaseResult, ScanWork
-from spectral.platform.engine.context import Handler, WorkContext
-from spectral.platform.engine.errors import LeaseLostError, WorkCancelledError
-from spectral.platform.engine.passing import is_passing
+from spectral.domains.scans.work import PhaseResult, ScanWork, derived_id
+from spectral.domains.workflows.definitions.model import Definition, Edge, Graph, Node, NodeKind
+from spectral.domains.workflows.execution.states import RunStatus
+from spectral.domains.workflows.models import WorkflowRun
+from spectral.domains.workflows.nodes.calls import Fence
+from spectral.domains.workflows.nodes.tasks import TaskContext, TaskFunction
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.db.session import Database
+from spectral.platform.engine.errors import WorkCancelledError
 from spectral.platform.events import EventType, emit
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.shared.clock import utc_now
-from spectral.platform.shared.errors import SpectralError
 
 KIND = "scan"
+"""The adapter of the runs, and the engine's kind of work."""
+TASK = "scan.phase"
 CANCEL_POLL_S = 0.5
-
-log = structlog.get_logger(__name__)
 
 PHASE_FUNCTIONS: Mapping[Phase, Callable[[ScanWork], Awaitable[PhaseResult]]] = {
     Phase.OBSERVE: observe,
@@ -42,33 +47,48 @@ PHASE_FUNCTIONS: Mapping[Phase, Callable[[ScanWork], Awaitable[PhaseResult]]] = 
     Phase.SAFETY: safety,
 }
 
+WORKFLOW = Definition(
+    name="spectral.scan",
+    description="Searches for a better configuration of an agent and proves it on a holdout",
+    graph=Graph(
+        nodes=tuple(
+            Node(phase.value, NodeKind.TASK, params={"function": TASK, "phase": phase.value}) for phase in PHASES
+        ),
+        edges=tuple(Edge(one.value, other.value) for one, other in pairwise(PHASES)),
+    ),
+)
+"""A run of it has the scan's id; its inputs say nothing that the scan's rows do not."""
 
-def scan_handler(door: ModelDoor) -> Handler:
-    """What the engine runs for work of kind "scan"; the work's key is the scan's id."""
 
-    async def handle(context: WorkContext) -> None:
-        await ScanRun(ScanExecution(context), door).run()
+def scan_task(door: ModelDoor) -> TaskFunction:
+    """What the workflow's nodes call: the phase that the node names, of the scan whose run it is."""
 
-    return handle
+    async def run(context: TaskContext) -> Any:
+        execution = ScanExecution(context.database, context.access, context.run_id, context.fence)
+        return await ScanRun(execution, door).run_phase(Phase(context.params["phase"]))
+
+    return run
 
 
 class ScanExecution:
-    """The engine's execution of a scan, which also ends when the *scan* was asked to.
+    """One execution of a scan's run, which also ends when the scan has ended.
 
-    The request is read from the scan's own row: the engine ends work that was cancelled while its process lay dead
-    without running it again, and then nobody would say in the scan's rows that it has ended.
+    A cancelled run's nodes are interrupted at their next await; a thread that searches looks here.
     """
 
-    def __init__(self, context: WorkContext) -> None:
-        self.context = context
-        self.database = context.database
-        self.access = context.access
-        self.scan_id = context.key
+    def __init__(self, database: Database, access: WorkspaceAccess, scan_id: UUID, fence: Fence) -> None:
+        self.database = database
+        self.access = access
+        self.scan_id = scan_id
+        self._fence = fence
         self._looked_at = float("-inf")
 
+    async def fence(self, session: AsyncSession) -> None:
+        """Raises LeaseLostError when another execution has the scan."""
+        await self._fence(session)
+
     async def raise_if_cancelled(self) -> None:
-        """Raises WorkCancelledError at most about half a second after the scan was asked to end."""
-        await self.context.raise_if_cancelled()
+        """Raises WorkCancelledError at most about half a second after the scan has ended."""
         if time.monotonic() - self._looked_at < CANCEL_POLL_S:
             return
         async with self.database.transaction(self.access, read_only=True) as session:
@@ -77,72 +97,44 @@ class ScanExecution:
         if scan is None or scan.status != ScanStatus.RUNNING:
             raise WorkCancelledError(str(self.scan_id))
 
-    async def fence(self, session: AsyncSession) -> None:
-        """Raises LeaseLostError when another execution owns the scan."""
-        await self.context.fence(session)
-
 
 class ScanRun:
-    """One execution of one scan, from wherever its rows say it is to its end."""
+    """One execution of one scan's phases."""
 
     def __init__(self, execution: ScanExecution, door: ModelDoor) -> None:
         self._execution = execution
         self._door = door
 
-    async def run(self) -> None:
-        """Raises WorkCancelledError after a cancellation, LeaseLostError, and what the engine should see or retry."""
-        scan = await self._begin()
-        if scan is None:
-            return
-        try:
-            await self._execution.raise_if_cancelled()
-            await self._run_phases(scan)
-        except WorkCancelledError:
-            await self._end(ScanStatus.CANCELLED, "scan.cancelled")
-            raise
-        except LeaseLostError:
-            raise
-        except SpectralError as error:
-            # A scan that cannot go on has been executed well: the engine has nothing to report.
-            await self._end(ScanStatus.FAILED, "scan.failed", {"type": error.slug, "detail": error.detail})
-        except Exception as error:
-            if is_passing(error):
-                raise  # a database that is away is not the scan's failure: the engine tries again
-            log.exception("scan_failed", scan_id=str(scan.id), error=type(error).__name__)
-            detail = "The scan met an error that it was not built for; the server's log has it"
-            await self._end(ScanStatus.FAILED, "scan.failed", {"type": "internal-error", "detail": detail})
-            raise
+    async def run_phase(self, phase: Phase) -> dict[str, Any]:
+        """What the phase came to, in short; one that has finished before is not done again.
 
-    async def _begin(self) -> Scan | None:
-        """The scan, running; None when it has ended or is gone."""
-        async with self._execution.database.transaction(self._execution.access) as session:
-            await self._execution.fence(session)
-            repository = ScanRepository(session, self._execution.access)
-            scan = await repository.find(Scan.id == self._execution.scan_id)
-            if scan is None or scan.status in FINAL:
-                return None
+        Raises WorkCancelledError, LeaseLostError, and what the scan cannot go on with.
+        """
+        scan, finished = await self._begin(phase)
+        if phase not in finished:
+            work = await ScanWork.load(self._execution, self._door, scan, finished)
+            await self._execution.raise_if_cancelled()
+            finished[phase] = await self._finish_phase(work, phase, await PHASE_FUNCTIONS[phase](work))
+        return brief(finished[phase])
+
+    async def _begin(self, phase: Phase) -> tuple[Scan, dict[Phase, dict[str, Any]]]:
+        """The scan, running and in this phase or beyond it, and the results of the phases that have finished."""
+        execution = self._execution
+        async with execution.database.transaction(execution.access) as session:
+            await execution.fence(session)
+            repository = ScanRepository(session, execution.access)
+            scan = await repository.get(execution.scan_id)
+            if scan.status in FINAL:
+                raise WorkCancelledError(str(scan.id))
             if scan.status == ScanStatus.QUEUED:
                 scan.status = check_transition(scan.status, ScanStatus.RUNNING)
                 scan.started_at = utc_now()
                 await repository.flush()
                 await repository.append_events(scan.id, [NewEvent("scan.started", {})])
-        return scan
-
-    async def _run_phases(self, scan: Scan) -> None:
-        async with self._execution.database.transaction(self._execution.access, read_only=True) as session:
-            rows = await ScanPhaseRepository(session, self._execution.access).of_scan(scan.id)
-        finished = {Phase(row.name): row.result for row in rows if row.result is not None}
-        work = await ScanWork.load(self._execution, self._door, scan, finished)
-        if not rows:
-            async with work.writing() as session:
-                await _begin_phase(session, work, PHASES[0], [])
-        for phase in PHASES:
-            if phase in work.results:
-                continue
-            await self._execution.raise_if_cancelled()
-            result = await PHASE_FUNCTIONS[phase](work)
-            work.results[phase] = await self._finish_phase(work, phase, result)
-        await self._complete(Outcome(work.results[Phase.SAFETY]["outcome"]))
+            rows = await ScanPhaseRepository(session, execution.access).of_scan(scan.id)
+            if phase not in {row.name for row in rows}:
+                await _begin_phase(session, execution.access, scan, phase)
+        return scan, {Phase(row.name): row.result for row in rows if row.result is not None}
 
     async def _finish_phase(self, work: ScanWork, phase: Phase, result: PhaseResult) -> dict[str, Any]:
         """The phase has finished and the next one has begun, in one transaction."""
@@ -154,55 +146,49 @@ class ScanRun:
             await phases.execute(phases.update(*same).values(result=result.document, finished_at=utc_now()))
             events = [NewEvent(event.type, event.data, phase) for event in result.events]
             events.append(NewEvent("scan.phase_finished", brief(result.document), phase))
-            following = PHASES[PHASES.index(phase) + 1 :]
-            if following:
-                await _begin_phase(session, work, following[0], events)
-            else:
-                await work.append(session, events)
+            await work.append(session, events)
         return result.document
 
-    async def _complete(self, outcome: Outcome) -> None:
-        await self._end(ScanStatus.COMPLETED, "scan.completed", {"outcome": outcome.value}, outcome)
 
-    async def _end(
-        self, status: ScanStatus, event: str, data: dict[str, Any] | None = None, outcome: Outcome | None = None
-    ) -> None:
-        """The scan has ended, with its last event; nothing happens when it had ended before."""
-        execution = self._execution
-        async with execution.database.transaction(execution.access) as session:
-            await execution.fence(session)
-            repository = ScanRepository(session, execution.access)
-            scan = await repository.lock(execution.scan_id)
-            if scan.status in FINAL:
-                return
-            if scan.status == ScanStatus.RUNNING and status is ScanStatus.CANCELLED:
-                # The engine was asked, not the scan: say so in between, as if the scan had been.
-                scan.status = check_transition(scan.status, ScanStatus.CANCELLING)
-            scan.status = check_transition(scan.status, status)
-            scan.finished_at = utc_now()
-            scan.outcome = None if outcome is None else outcome.value
-            scan.failure = data if status is ScanStatus.FAILED else None
-            await repository.flush()
-            await repository.append_events(scan.id, [NewEvent(event, data or {})])
-            ended = {"status": scan.status, "outcome": scan.outcome, "agent_id": str(scan.agent_id)}
-            await emit(session, execution.access, EventType.SCAN_FINISHED, subject=f"scan:{scan.id}", data=ended)
+async def _begin_phase(session: AsyncSession, access: WorkspaceAccess, scan: Scan, phase: Phase) -> None:
+    """The phase's row and its first event are there."""
+    phases, scans = ScanPhaseRepository(session, access), ScanRepository(session, access)
+    ordinal = PHASES.index(phase) + 1
+    phases.add(ScanPhase(id=derived_id(scan.id, "phase", phase), scan_id=scan.id, name=phase.value, ordinal=ordinal))
+    scan.phase = phase.value
+    await scans.flush()
+    await scans.append_events(scan.id, [NewEvent("scan.phase_started", {}, phase)])
+    data = {"phase": phase.value}
+    await emit(session, access, EventType.SCAN_PHASE_STARTED, subject=f"scan:{scan.id}", data=data)
 
 
-async def _begin_phase(session: AsyncSession, work: ScanWork, phase: Phase, events: Sequence[NewEvent]) -> None:
-    """The phase's row and its first event are there, after the events of what was before it."""
-    phases, scans = ScanPhaseRepository(session, work.access), ScanRepository(session, work.access)
-    phases.add(
-        ScanPhase(
-            id=work.derived_id("phase", phase),
-            scan_id=work.scan.id,
-            name=phase.value,
-            ordinal=PHASES.index(phase) + 1,
-        )
-    )
-    await scans.execute(scans.update(Scan.id == work.scan.id).values(phase=phase.value))
-    await work.append(session, [*events, NewEvent("scan.phase_started", {}, phase)])
-    subject = f"scan:{work.scan.id}"
-    await emit(session, work.access, EventType.SCAN_PHASE_STARTED, subject=subject, data={"phase": phase.value})
+class ScanEnding:
+    """A scan ends as its run does; what the run's listener is for."""
+
+    async def run_ended(self, session: AsyncSession, access: WorkspaceAccess, run: WorkflowRun) -> None:
+        """The scan is completed with the outcome of its last phase, failed, or cancelled; nothing if it had ended."""
+        repository = ScanRepository(session, access)
+        scan = await repository.lock(run.id)
+        if scan.status in FINAL:
+            return
+        data: dict[str, Any] = {}
+        status, event = ScanStatus.CANCELLED, "scan.cancelled"
+        if run.status == RunStatus.SUCCEEDED:
+            status, event = ScanStatus.COMPLETED, "scan.completed"
+            rows = await ScanPhaseRepository(session, access).of_scan(scan.id)
+            results = {Phase(row.name): row.result or {} for row in rows}
+            scan.outcome = Outcome(results[Phase.SAFETY]["outcome"]).value
+            data = {"outcome": scan.outcome}
+        elif run.status == RunStatus.FAILED:
+            status, event = ScanStatus.FAILED, "scan.failed"
+            error = run.error or {}
+            scan.failure = data = {"type": error.get("type"), "detail": error.get("message")}
+        scan.status = check_transition(scan.status, status)
+        scan.finished_at = utc_now()
+        await repository.flush()
+        await repository.append_events(scan.id, [NewEvent(event, data)])
+        ended = {"status": scan.status, "outcome": scan.outcome, "agent_id": str(scan.agent_id)}
+        await emit(session, access, EventType.SCAN_FINISHED, subject=f"scan:{scan.id}", data=ended)
 
 
 def brief(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.evaluations.measurement import cost_by_model
 from spectral.domains.scans.models import Scan, ScanCandidate, ScanEvent, ScanPhase
 from spectral.domains.scans.repository import (
-    NewEvent,
     ScanCandidateRepository,
     ScanEventRepository,
     ScanPhaseRepository,
@@ -19,11 +18,11 @@ from spectral.domains.scans.repository import (
     ScanRepository,
 )
 from spectral.domains.scans.states import FINAL, PHASES, Phase, ScanStatus, check_transition
+from spectral.domains.workflows.execution.launching import Launcher
+from spectral.domains.workflows.runs.actions import RunActions
+from spectral.domains.workflows.runs.authority import ScopedAuthority
 from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
-from spectral.platform.engine.engine import Engine
-from spectral.platform.events import EventType, emit
-from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.money import Spending
 from spectral.platform.shared.pagination import Page
 
@@ -151,27 +150,18 @@ class ScanService:
         # Numbers have no gaps, so skipping is adding.
         return await self._events.after(scan_id, after + offset, limit), scan.last_seq
 
-    async def cancel_scan(self, scan_id: UUID, engine: Engine) -> Scan:
-        """A scan that waits is cancelled; one that runs is told to end, and ends within about a second.
+    async def cancel_scan(self, scan_id: UUID, launcher: Launcher) -> Scan:
+        """The scan is cancelled, and what executes it is interrupted; what was measured is kept.
 
         Asking again is harmless. Raises NotFoundError, and InvalidTransitionError (400) for one that ended otherwise.
         """
-        scan = await self._scans.lock(scan_id)
-        if scan.status in {ScanStatus.CANCELLING, ScanStatus.CANCELLED}:
+        scan = await self._scans.get(scan_id)
+        if scan.status == ScanStatus.CANCELLED:
             return scan
-        if scan.status == ScanStatus.QUEUED:
-            scan.status = check_transition(scan.status, ScanStatus.CANCELLED)
-            scan.finished_at = utc_now()
-            # Should the engine have just begun it, it finds that it has ended.
-            await engine.cancel(self._session, self._access.workspace_id, scan_id)
-            event = NewEvent("scan.cancelled", {})
-            ended = {"status": scan.status, "outcome": None, "agent_id": str(scan.agent_id)}
-            await emit(self._session, self._access, EventType.SCAN_FINISHED, subject=f"scan:{scan_id}", data=ended)
-        else:
-            scan.status = check_transition(scan.status, ScanStatus.CANCELLING)
-            event = NewEvent("scan.cancelling", {})
-        await self._scans.flush()
-        await self._scans.append_events(scan_id, [event])
+        check_transition(scan.status, ScanStatus.CANCELLED)
+        actions = RunActions(self._session, self._access, launcher, ScopedAuthority(self._access))
+        await actions.terminate_run(str(scan_id), None)
+        scan = await self._scans.lock(scan_id)
         await audit.record(
             self._session,
             account_id=self._access.account_id,

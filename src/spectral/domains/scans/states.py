@@ -11,7 +11,6 @@ class ScanStatus(StrEnum):
 
     QUEUED = "queued"
     RUNNING = "running"
-    CANCELLING = "cancelling"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -19,9 +18,7 @@ class ScanStatus(StrEnum):
 
 TRANSITIONS: Mapping[ScanStatus, frozenset[ScanStatus]] = {
     ScanStatus.QUEUED: frozenset({ScanStatus.RUNNING, ScanStatus.CANCELLED, ScanStatus.FAILED}),
-    ScanStatus.RUNNING: frozenset({ScanStatus.CANCELLING, ScanStatus.COMPLETED, ScanStatus.FAILED}),
-    # A scan that was asked to end may have got there first, or may break on the way.
-    ScanStatus.CANCELLING: frozenset({ScanStatus.CANCELLED, ScanStatus.COMPLETED, ScanStatus.FAILED}),
+    ScanStatus.RUNNING: frozenset({ScanStatus.CANCELLED, ScanStatus.COMPLETED, ScanStatus.FAILED}),
     ScanStatus.COMPLETED: frozenset(),
     ScanStatus.FAILED: frozenset(),
     ScanStatus.CANCELLED: frozenset(),

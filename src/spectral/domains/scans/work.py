@@ -36,7 +36,7 @@ SPLIT_MAXIMUM = 2_000
 
 
 class Execution(Protocol):
-    """What of the engine's `WorkContext` a scan needs."""
+    """What a scan needs of whatever executes it."""
 
     database: Database
     access: WorkspaceAccess
@@ -186,4 +186,9 @@ class ScanWork:
 
     def derived_id(self, *names: object) -> UUID:
         """An id that is the same whenever this scan makes this thing."""
-        return uuid5(self.scan.id, "/".join(map(str, names)))
+        return derived_id(self.scan.id, *names)
+
+
+def derived_id(scan_id: UUID, *names: object) -> UUID:
+    """An id that is the same whenever the scan makes this thing."""
+    return uuid5(scan_id, "/".join(map(str, names)))

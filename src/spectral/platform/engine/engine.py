@@ -31,12 +31,15 @@ from spectral.platform.engine.schedules import Schedule, Schedules
 from spectral.platform.engine.timers import DueWork
 from spectral.platform.engine.upkeep import DEAD_AFTER, Upkeep
 from spectral.platform.engine.work import EngineExecutor, EngineWork, WorkState, open_rows
+from spectral.platform.live import LiveChannel
 from spectral.platform.shared.clock import utc_now
 
 # How much of one kind a process runs at once, unless its registration says otherwise.
 MAX_PER_PROCESS = 24
 RETENTION_INTERVAL_S = 3600.0
 LATE_AFTER_S = 60.0
+LISTEN_S = 60.0
+HANDED_OVER = "engine:handed-over"
 
 log = structlog.get_logger(__name__)
 
@@ -70,9 +73,10 @@ class Engine:
     """Durable work of one installation. Lives as long as the process; at most one executing engine in a process.
 
     Kinds and schedules are registered before `start`. With `executes=False` it only enqueues, and other processes run.
+    live: how they hear of it at once; without it they look in their queue ten times a second.
     """
 
-    def __init__(self, database: Database, *, executes: bool = True) -> None:
+    def __init__(self, database: Database, *, executes: bool = True, live: LiveChannel | None = None) -> None:
         self._database = database
         self._executes = executes
         self.executor_id = f"{socket.gethostname()}-{uuid4()}"
@@ -87,6 +91,8 @@ class Engine:
         self._starting: asyncio.Task[None] | None = None
         self._upkeep: Upkeep | None = None
         self._closed = False
+        self._live = live
+        self._listening: asyncio.Task[None] | None = None
         self.every("engine.retention", RETENTION_INTERVAL_S, self._forget_old)
 
     def register(
@@ -123,6 +129,8 @@ class Engine:
         self._starting = asyncio.create_task(asyncio.to_thread(self._begin, asyncio.get_running_loop()))
         # A caller that gives up waiting does not stop the thread; `stop` waits for it.
         await asyncio.shield(self._starting)
+        if self._live is not None and not self._closed:
+            self._listening = asyncio.create_task(self._listen(self._live), name="engine-live")
 
     async def stop(self) -> None:
         """Running work is handed back and this process is no longer counted as alive; safe to call twice."""
@@ -131,6 +139,9 @@ class Engine:
         self._closed = True
         if self._starting is not None:
             await asyncio.wait({self._starting})
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait({self._listening})
         await self._execution.stop()
         await self._schedules.stop()
         await asyncio.to_thread(self._shut_down)
@@ -229,6 +240,13 @@ class Engine:
             log.warning("engine_health_unreadable", exc_info=True)
             return EngineHealth(EngineStatus.UNAVAILABLE, executing, 0, 0, 0, None)
 
+    async def _listen(self, live: LiveChannel) -> None:
+        """Another process handed work over: its job would be found by the queue's next look as well."""
+        async with live.subscribe(HANDED_OVER) as subscription:
+            while True:
+                if await subscription.wait(LISTEN_S) is not None and self._upkeep is not None:
+                    self._upkeep.look_now()
+
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         limits = {kind: registration.max_per_workspace for kind, registration in self._registrations.items()}
         upkeep = Upkeep(
@@ -295,6 +313,8 @@ class Engine:
         if with_job:
             ref = JobRef(item.workspace_id, item.account_id, item.kind, item.key)
             await self._queue.enqueue(session, ref, placed.segment_no)
+            if self._live is not None:
+                await self._live.publish(session, HANDED_OVER, 1)
         if executes:
             after_commit(session, partial(self._go_on, item, placed, now))
         return True

@@ -25,11 +25,13 @@ from spectral.platform.engine.recovery import (
     requeue_work_of_dead,
 )
 from spectral.platform.engine.schedules import Schedules
-from spectral.platform.engine.timers import LOOK_AHEAD
+from spectral.platform.engine.timers import LOOK_AHEAD, DueWork
 from spectral.platform.engine.work import EngineExecutor, EngineWork, WorkState, open_rows
+from spectral.platform.shared.clock import utc_now
 
 TICK_S = 1.0
 DEAD_AFTER = timedelta(seconds=5)
+POKE_PAUSE_S = 0.02
 LEADER_KEY = 0x5350_4543_0001
 
 log = structlog.get_logger(__name__)
@@ -61,6 +63,7 @@ class Upkeep(threading.Thread):
         self._limits = dict(limits)
         self._loop = loop
         self._ended = threading.Event()
+        self._poked = threading.Event()
         self._suspects: dict[str, datetime] = {}
         # Keys with leases, as the last look saw them.
         self._unaccounted: set[tuple[UUID, int]] = set()
@@ -75,12 +78,30 @@ class Upkeep(threading.Thread):
                 # The database is away, or busy beyond its timeout; the next second is another try.
                 if not self._ended.is_set():
                     log.warning("engine_upkeep_failed", exc_info=True)
-            if self._ended.wait(max(0.0, TICK_S - (time.monotonic() - started))):
+            if self._rest(started + TICK_S):
                 return
 
     def end(self) -> None:
         """No further tick begins; `join` waits for the present one."""
         self._ended.set()
+        self._poked.set()
+
+    def look_now(self) -> None:
+        """Another process left due work: it is looked for before the second is over. For any thread."""
+        self._poked.set()
+
+    def _rest(self, until: float) -> bool:
+        """Waits for that moment, and looks for due work whenever somebody says that there is some; True at the end."""
+        while not self._ended.is_set() and (left_s := until - time.monotonic()) > 0:
+            if self._poked.wait(left_s) and not self._ended.is_set():
+                self._poked.clear()
+                try:
+                    self._look_for_due_work()
+                except Exception:
+                    log.warning("engine_look_failed", exc_info=True)
+                # However often it is said, the database is asked now and then.
+                self._ended.wait(POKE_PAUSE_S)
+        return self._ended.is_set()
 
     def tick(self) -> None:
         """One second's upkeep; every step may be repeated, by any process."""
@@ -162,18 +183,22 @@ class Upkeep(threading.Thread):
         self._queue.resume_jobs_of_dead(alive)
         if dead:
             forget_executors(self._engine, dead, now - DEAD_AFTER)
-        if not self._execution.stopping:
-            self._look_for_due_work(now)
+        for work, key, segment_no in self._look_for_due_work():
+            give_job(self._engine, self._queue, work, key, segment_no)
+        for work, key, wake_at in find_due_soon(self._engine, self._limits, now, now + LOOK_AHEAD):
+            self._tell_loop(partial(self._execution.timers.arm, work, key, wake_at))
 
-    def _look_for_due_work(self, now: datetime) -> None:
-        """Due work with a free slot is taken here, or given to whoever has room; what is due soon gets its timer."""
-        for work, key, segment_no in find_due(self._engine, self._limits, now):
+    def _look_for_due_work(self) -> list[tuple[DueWork, UUID, int]]:
+        """Due work with a free slot is taken here; answers that for which this process has no room."""
+        if self._execution.stopping:
+            return []
+        left = []
+        for work, key, segment_no in find_due(self._engine, self._limits, utc_now()):
             if self._execution.has_capacity(work.kind):
                 self._tell_loop(partial(self._execution.want, work))
             else:
-                give_job(self._engine, self._queue, work, key, segment_no)
-        for work, key, wake_at in find_due_soon(self._engine, self._limits, now, now + LOOK_AHEAD):
-            self._tell_loop(partial(self._execution.timers.arm, work, key, wake_at))
+                left.append((work, key, segment_no))
+        return left
 
     def _dead_executors(self, now: datetime) -> set[str]:
         """Processes whose heartbeat is older than five seconds and did not move between two ticks of ours.

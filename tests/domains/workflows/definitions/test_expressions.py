@@ -171,10 +171,10 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
     max_leaves=12,
 )
-PIECES = st.sampled_from(
-    "inputs . [ ] ( ) { } , : + - * / // % == != < <= > >= in not and or if else true null 1 2.5 'a' \"b\" a b "
-    "len( upper( split( join( sum( max( int( json( parse_json( matches( coalesce( round( steps.x-y && || ! ${ $".split()
-)
+SIGNS = ". [ ] ( ) { } , : + - * / // % == != < <= > >= && || ! ${ $ in not and or if else"
+PLAIN = "inputs a b true null 1 2.5 'a' \"b\" steps.x-y"
+CALLS = "len( upper( split( join( sum( max( int( json( parse_json( matches( coalesce( round("
+PIECES = st.sampled_from([*SIGNS.split(), *PLAIN.split(), *CALLS.split()])
 
 
 @given(st.lists(PIECES | st.text(max_size=3), max_size=25).map(" ".join), VALUES)
@@ -194,8 +194,10 @@ def test_any_text_gives_a_bounded_value_or_an_expression_error(text: str, value:
 
 @given(st.text(max_size=2_100))
 def test_no_text_breaks_the_reader(text: str) -> None:
-    try:
-        references("${" + text)
-        references(text, condition=True)
-    except ExpressionError as error:
-        assert error.position is None or 0 <= error.position <= len(text) + 2
+    for whole, condition in (("${" + text, False), (text, True)):
+        position: int | None = None
+        try:
+            references(whole, condition=condition)
+        except ExpressionError as error:
+            position = error.position
+        assert position is None or 0 <= position <= len(whole)

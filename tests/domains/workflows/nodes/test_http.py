@@ -22,7 +22,8 @@ from spectral.platform.shared.secret_box import SecretBox
 from spectral.settings import Settings
 from tests.domains.workflows.nodes.calling import Lines, node_call
 from tests.fixtures.receivers import Received, Receiver, Reply, receiving
-from tests.fixtures.tenants import Tenant
+from tests.fixtures.snapshots import snapshot
+from tests.fixtures.tenants import Tenant, register_tenant
 
 SECRET = "t0p/secret value+1"
 on_one_database = pytest.mark.databases("sqlite")
@@ -377,3 +378,62 @@ async def test_who_does_not_answer_or_is_not_there_may_be_asked_again(caller: Ca
     assert "no connection" in failure.message
     receiver.answer = lambda _: Reply(headers={"content-length": "5"})
     assert (await caller.failure(url=receiver.url)).type == "connection"
+
+
+# ------------------------------------------------------------------------------------------------------ a whole run
+
+RUN = """
+name: calling
+steps:
+  - id: call
+    kind: http
+    method: POST
+    url: {url}/orders
+    headers: {{Authorization: "Bearer ${{secrets.TOKEN}}"}}
+    json: {{given: "${{inputs.given}}"}}
+    expect_status: [200, 418]
+  - id: refused
+    kind: http
+    url: {url}/refused?token=${{secrets.TOKEN}}
+    on_error: continue
+"""
+
+
+async def test_a_run_leaves_no_trace_of_a_secret(
+    engine_client: httpx.AsyncClient, settings: Settings, request: pytest.FixtureRequest, receiver: Receiver
+) -> None:
+    """Neither in the run, its steps, history, events and checkpoints, nor in any row of any table but its own."""
+    tenant = await register_tenant(engine_client, "ours")
+    url, headers = tenant.url, tenant.client_headers
+    for path, body in (
+        ("workflow-settings", {"allowed_networks": ["127.0.0.1"]}),
+        ("workflow-secrets/TOKEN", {"value": SECRET}),
+    ):
+        assert (await engine_client.put(f"{url}/{path}", json=body, headers=headers)).status_code == 200
+    receiver.answer = lambda sent: Reply(
+        500 if sent.path.startswith("/refused") else 418, echo(sent).body, {"content-type": "application/json"}
+    )
+    made = await engine_client.post(
+        f"{url}/workflows", json={"source": RUN.format(url=receiver.url), "format": "yaml"}, headers=headers
+    )
+    assert made.status_code == 201, made.text
+    begun = await engine_client.post(
+        f"{url}/workflows/calling/runs",
+        json={"inputs": {"given": "${secrets.TOKEN}"}, "run_id": "one", "wait": 20},
+        headers=headers,
+    )
+    assert begun.json()["status"] == "succeeded", begun.text
+    assert begun.json()["outputs"]["refused"] is None
+    assert [sent.headers.get("authorization") for sent in receiver.received] == [f"Bearer {SECRET}", None]
+    assert f"token={quote(SECRET, safe='')}" in receiver.received[1].path.replace("+", "%20", 1)
+    assert json.loads(receiver.received[0].body) == {"given": "${secrets.TOKEN}"}
+    shown = [begun]
+    for path in ("", "/steps", "/history", "/events", "/checkpoints", "/state"):
+        shown.append(await engine_client.get(f"{url}/runs/one{path}", headers=headers))
+        assert shown[-1].status_code == 200, shown[-1].text
+    assert "Bearer ***" in shown[2].text
+    template = None if settings.uses_sqlite else request.getfixturevalue("postgres_template")
+    everything = [answer.text for answer in shown] + [str(rows) for rows in snapshot(settings, template).values()]
+    for text in everything:
+        for form in (SECRET, quote(SECRET), quote(SECRET, safe=""), base64.b64encode(SECRET.encode()).decode()[:20]):
+            assert form not in text

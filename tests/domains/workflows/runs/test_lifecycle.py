@@ -113,7 +113,7 @@ async def test_a_run_is_answered_signalled_and_resumed_to_its_end_then_forked_an
         done = {key for key, entry in state.items() if entry["status"] == "succeeded"}
         machine.ran.clear()
         forked = await stage.post(f"/runs/{run_id}/fork", {"checkpoint_index": index}, expect=202)
-        await stage.post(f"/runs/{forked['id']}/signals", {"type": "paid", "payload": 5}, expect=202)
+        await stage.send("POST", f"/runs/{forked['id']}/signals", {"type": "paid", "payload": 5})
         run = await stage.until(forked["id"], "interrupted", "awaiting_input", "succeeded")
         asks = next((step for step in ("approve", "address") if step not in done), None)
         assert (run.suspension or {}).get("step") == asks

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -18,8 +18,9 @@ from spectral.domains.workspaces.models import WorkspaceMember
 from spectral.platform.access.scopes import AccountRole, WorkspaceRole
 from spectral.platform.db.session import Database
 from spectral.platform.live import LiveChannel
+from spectral.settings import Settings
 from tests.domains.workflows.runs.recorded import Recorder
-from tests.fixtures.servers import ServerProcess
+from tests.fixtures.forked_servers import ForkedServer
 from tests.fixtures.tenants import Tenant, register_tenant
 
 pytestmark = pytest.mark.slow
@@ -92,7 +93,16 @@ class Place:
 
 
 @pytest.fixture
-async def place(server: ServerProcess, database: Database) -> AsyncIterator[Place]:
+def server(settings: Settings) -> Iterator[ForkedServer]:
+    """A server that executes nothing, and need not read a thousand modules first."""
+    server = ForkedServer(settings, executes=False)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def place(server: ForkedServer, database: Database) -> AsyncIterator[Place]:
     live = LiveChannel(database)
     await live.start()
     async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as client:
@@ -101,12 +111,12 @@ async def place(server: ServerProcess, database: Database) -> AsyncIterator[Plac
     await live.stop()
 
 
-def socket_url(server: ServerProcess) -> str:
+def socket_url(server: ForkedServer) -> str:
     return server.url.replace("http", "ws", 1)
 
 
 async def test_a_socket_tells_the_same_as_every_other_way_and_goes_on_after_a_restart(
-    place: Place, server: ServerProcess
+    place: Place, server: ForkedServer
 ) -> None:
     recorder, tenant = place.recorder, place.tenant
     run = await recorder.run(name="long")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -20,8 +20,9 @@ from spectral.platform.access.scopes import Scope
 from spectral.platform.access.streams import StreamRights
 from spectral.platform.db.session import Database
 from spectral.platform.live import LiveChannel
+from spectral.settings import Settings
 from tests.domains.workflows.runs.recorded import Recorder, new_place
-from tests.fixtures.servers import ServerProcess
+from tests.fixtures.forked_servers import ForkedServer
 from tests.fixtures.tenants import Tenant, register_tenant
 
 SSE = {"Accept": "text/event-stream"}
@@ -42,6 +43,21 @@ class Always(StreamRights):
 def always(run: WorkflowRun) -> Always:
     authenticator, headers, scope = NOBODY
     return Always(authenticator, headers, run.workspace_id, scope)
+
+
+@pytest.fixture
+def start_server(settings: Settings) -> Iterator[Callable[[], ForkedServer]]:
+    """Servers that execute nothing, and need not read a thousand modules first."""
+    started: list[ForkedServer] = []
+
+    def start() -> ForkedServer:
+        started.append(ForkedServer(settings, executes=False))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.kill()
 
 
 @pytest.fixture
@@ -149,10 +165,10 @@ class Listener:
 
 @pytest.mark.slow
 async def test_every_process_tells_the_same_over_suspensions_and_restarts_of_the_server(
-    start_server: Callable[..., ServerProcess], database: Database
+    start_server: Callable[[], ForkedServer], database: Database
 ) -> None:
     """This process writes; two servers tell, one of them is killed and comes back."""
-    first, second = start_server(executes=False), start_server(executes=False)
+    first, second = start_server(), start_server()
     async with httpx.AsyncClient(base_url=first.url, timeout=PATIENCE_S) as client:
         tenant = await register_tenant(client, "watched")
         live = LiveChannel(database)
@@ -200,10 +216,10 @@ async def test_every_process_tells_the_same_over_suspensions_and_restarts_of_the
 
 @pytest.mark.slow
 async def test_whoever_loses_the_right_loses_the_stream(
-    start_server: Callable[..., ServerProcess], database: Database
+    start_server: Callable[[], ForkedServer], database: Database
 ) -> None:
     """Told to another process than the one that streams."""
-    reading, telling = start_server(executes=False), start_server(executes=False)
+    reading, telling = start_server(), start_server()
     async with httpx.AsyncClient(base_url=telling.url, timeout=PATIENCE_S) as client:
         tenant = await register_tenant(client, "owner")
         await Recorder(database, tenant.access).run(name="open")

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from copy import deepcopy
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
-from spectral.domains.agents.pointers import child_pointer
+from spectral.domains.agents.pointers import PointerError, child_pointer, value_at
 from spectral.domains.evaluations.scorers.base import ScorerError, canonical_json
 from spectral.domains.evaluations.scorers.structured import (
     check_json_schema,
@@ -28,6 +29,7 @@ def schema_problem(schema: Any) -> str | None:
         return "a JSON Schema is an object"
     try:
         check_json_schema(schema)
+        _check_references(schema)
         json_schema_failures(json_schema_validator(schema), None, 1)
     except (ValueError, ScorerError) as error:
         return str(error)
@@ -71,6 +73,32 @@ def with_defaults(schema: Any, value: Any) -> Any:
             filled[name] = deepcopy(rule["default"])
         filled[name] = with_defaults(rule, filled[name])
     return filled
+
+
+def _check_references(schema: Any) -> None:
+    """Raises ValueError for a reference that leads out of the schema, or nowhere in it."""
+    pending = [schema]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Mapping):
+            target = value.get("$ref")
+            if isinstance(target, str):
+                _follow(schema, target)
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+
+
+def _follow(schema: Any, reference: str) -> None:
+    if not reference.startswith("#"):
+        message = f"the schema refers to something outside itself: {reference[:200]}"
+        raise ValueError(message)
+    if reference.startswith("#/"):
+        try:
+            value_at(schema, unquote(reference[1:]))
+        except PointerError as error:
+            message = f"the reference {reference[:200]} leads nowhere"
+            raise ValueError(message) from error
 
 
 @lru_cache(maxsize=CACHED)

@@ -40,6 +40,7 @@ KEY_MAXIMUM = 400
 ORDINAL = 8
 PASS = "spectral.pass"  # noqa: S105 - the name of a task
 TAPPED = "tapped"
+NAMELESS = "nameless"
 ALWAYS = "true"
 ON_TIMEOUT = ("fail", "approve", "reject")
 SHAPES: Mapping[str, tuple[Any, str]] = {
@@ -74,8 +75,20 @@ class StepReader:
         rules = KINDS.get(kind or "", {})
         if kind is not None:
             item = self._read.members(item, pointer, (*STEP_MEMBERS, *rules), f"a step of kind `{kind}`")
-        if node_id is None:
-            return None
+        # What has no id is read for its mistakes all the same.
+        named = self._named(item, pointer, node_id or NAMELESS, kind, around, key_length)
+        return None if node_id is None else named
+
+    def _named(
+        self,
+        item: dict[str, Any],
+        pointer: str,
+        node_id: str,
+        kind: str | None,
+        around: Mapping[str, Any],
+        key_length: int,
+    ) -> DraftNode:
+        rules = KINDS.get(kind or "", {})
         uses: list[Use] = []
         node = self._common(item, pointer, node_id, uses, rules)
         draft = DraftNode(node, pointer, kind or "", uses)

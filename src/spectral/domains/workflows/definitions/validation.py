@@ -17,6 +17,9 @@ TAKING = CONTAINERS | {NodeKind.TASK, NodeKind.AGENT, NodeKind.SUBFLOW, NodeKind
 THINKING = frozenset({NodeKind.PROMPT, NodeKind.STRUCTURED_OUTPUT, NodeKind.MEMORY_RECALL})
 """Kinds that do nothing but give outputs."""
 
+BROKEN_ORDER = frozenset({"unknown-node", "duplicate-id", "invalid-id", "missing", "invalid-type", "duplicate-edge"})
+"""Findings after which it is not known what leads where."""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -65,7 +68,8 @@ class Validation:
     def _graph(self, graph: DraftGraph, outer: frozenset[str], names: tuple[str, ...], depth: int) -> None:
         before = _ancestors(graph)
         self._cycles(graph)
-        self._unreachable(graph)
+        if not BROKEN_ORDER & {finding.code for finding in self._read.errors}:
+            self._unreachable(graph)
         for draft in graph.nodes:
             node_id = draft.node.id
             visible = before[node_id] | outer

@@ -30,7 +30,7 @@ from spectral.domains.workflows.nodes.calls import NodeCall, NodeError, NodeResu
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
 from spectral.platform.engine.context import Handler, WorkContext
-from spectral.platform.engine.errors import LeaseLostError
+from spectral.platform.engine.errors import LeaseLostError, WorkCancelledError
 from spectral.platform.engine.passing import is_passing
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import SpectralError
@@ -332,6 +332,8 @@ class Segment:
             return NodeError("timeout", f"Not done within {timeout_s:g} seconds" if timeout_s else "Not done in time")
         except LeaseLostError:
             raise
+        except WorkCancelledError:
+            return NodeError("cancelled", "What the node works for has ended", retryable=False)
         except SpectralError as error:
             return NodeError(error.slug, error.detail, retryable=error.status >= 500)
         except Exception as error:

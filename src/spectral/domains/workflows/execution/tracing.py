@@ -1,6 +1,7 @@
 """Each generation of a run is a trace in the workspace's traces: the run is its root, its steps are in it."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ CONTENT_CHARACTERS: Final = 8_000_000
 """Of one trace; shared evenly by its spans, but never more or less than these for each value."""
 LARGEST_CONTENT: Final = 50_000
 SMALLEST_CONTENT: Final = 500
+REMEMBERED_DEFINITIONS: Final = 64
 MODEL_KINDS: Final = (NodeKind.PROMPT, NodeKind.STRUCTURED_OUTPUT, NodeKind.AGENT)
 
 log = structlog.get_logger(__name__)
@@ -62,6 +64,8 @@ class RunTracer:
 
     def __init__(self, ingestor: TraceIngestor) -> None:
         self._ingestor = ingestor
+        # Versions never change, and many runs are of one.
+        self._definitions: OrderedDict[UUID, Definition] = OrderedDict()
 
     async def export(self, context: WorkContext) -> None:
         """What the engine calls, with a payload `{run_id, generation}`. A repeated export changes nothing.
@@ -71,11 +75,12 @@ class RunTracer:
         run_id, generation = UUID(context.payload["run_id"]), int(context.payload["generation"])
         async with context.database.transaction(context.access, read_only=True) as session:
             finished = await _read(session, context.access, run_id, generation)
-        if finished is None:
-            return
+            if finished is None:
+                return
+            definition = await self._definition(session, context.access, finished.version_id)
         trace_id = bytes.fromhex(trace_id_of(run_id, generation))
         request = await asyncio.to_thread(
-            build_request, trace_id, finished.run, finished.steps, finished.calls, finished.definition
+            build_request, trace_id, finished.run, finished.steps, finished.calls, definition
         )
         try:
             rejections = await self._ingestor.take(context.access, request, request.ByteSize())
@@ -84,13 +89,23 @@ class RunTracer:
         if rejections.count:
             log.warning("run_not_traced", run_id=str(run_id), generation=generation, because=rejections.message)
 
+    async def _definition(self, session: AsyncSession, access: WorkspaceAccess, version_id: UUID) -> Definition:
+        known = self._definitions.get(version_id)
+        if known is None:
+            version = await _Versions(session, access).get(version_id)
+            known = self._definitions[version_id] = Definition.from_document(version.document)
+            if len(self._definitions) > REMEMBERED_DEFINITIONS:
+                self._definitions.popitem(last=False)
+        self._definitions.move_to_end(version_id)
+        return known
+
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
     run: RunFacts
     steps: Sequence[StepFacts]
     calls: Sequence[Spoken]
-    definition: Definition
+    version_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +216,6 @@ async def _read(session: AsyncSession, access: WorkspaceAccess, run_id: UUID, ge
         return None
     steps, left_out = await _Steps(session, access).of(run, generation)
     asks = any(step.kind in MODEL_KINDS for step in steps)
-    version = await _Versions(session, access).get(run.version_id)
     facts = RunFacts(
         run_id=str(run.id),
         name=run.name,
@@ -223,7 +237,7 @@ async def _read(session: AsyncSession, access: WorkspaceAccess, run_id: UUID, ge
         steps_left_out=left_out,
     )
     calls = await events.calls_of(run, generation) if asks else []
-    return _Finished(facts, steps, calls, Definition.from_document(version.document))
+    return _Finished(facts, steps, calls, run.version_id)
 
 
 def _end_of(run: WorkflowRun) -> _End | None:
