@@ -137,8 +137,8 @@ def upgrade() -> None:
         ),
         sa.UniqueConstraint("workspace_id", "name", name="uq_workflow_run_workspace_id_name"),
     )
-    op.create_index("ix_workflow_run_finished_at", "workflow_run", ["finished_at"])
     op.create_index("ix_workflow_run_workspace_id_created_at_id", "workflow_run", ["workspace_id", "created_at", "id"])
+    op.create_index("ix_workflow_run_workspace_id_finished_at", "workflow_run", ["workspace_id", "finished_at"])
     op.create_index("ix_workflow_run_workspace_id_parent_run_id", "workflow_run", ["workspace_id", "parent_run_id"])
     op.create_index(
         "ix_workflow_run_workspace_id_status_created_at_id",
@@ -336,7 +336,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
             name="fk_workflow_run_ticket_workspace_id_run_id",
         ),
-        sa.UniqueConstraint("digest", name="uq_workflow_run_ticket_digest"),
+        sa.UniqueConstraint("workspace_id", "digest", name="uq_workflow_run_ticket_workspace_id_digest"),
     )
     op.create_table(
         "remote_task",

@@ -45,9 +45,8 @@ def runner(
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     session = _session(_imported(target), target, agent, queue, capacity, grace, url, key)
-    click.echo(f"spectral runner: {target}, {capacity} at a time", err=True)
     try:
-        uvloop.run(_run(session))
+        uvloop.run(_run(session, f"spectral runner: {target}, {capacity} at a time"))
     except RefusedError as error:
         click.echo(f"spectral: {error}", err=True)
         sys.exit(1)
@@ -102,10 +101,14 @@ def _imported(target: str) -> Any:
     return found
 
 
-async def _run(session: RunnerSession) -> None:
+async def _run(session: RunnerSession, beginning: str) -> None:
+    running = asyncio.ensure_future(session.run_until_signal())
     telling = asyncio.ensure_future(_tell(session, _line_writer()))
     try:
-        await session.run_until_signal()
+        # Whoever reads this may send a signal.
+        await asyncio.sleep(0)
+        click.echo(beginning, err=True)
+        await running
     finally:
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)

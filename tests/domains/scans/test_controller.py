@@ -1,5 +1,6 @@
 """Scans over HTTP: who may, what is answered, what is refused, and a whole scan from its start to its report."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from html.parser import HTMLParser
@@ -10,14 +11,18 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from spectral.domains.scans.run import ScanExecution, ScanRun
+from spectral.domains.scans import run
+from spectral.domains.scans.run import ScanRun
+from spectral.domains.scans.states import Phase
+from spectral.domains.workflows.execution.launching import Launcher
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
 from spectral.platform.engine.context import WorkContext, WorkItem
-from spectral.platform.engine.errors import LeaseLostError, WorkCancelledError
+from spectral.platform.engine.errors import LeaseLostError
 from spectral.platform.engine.work import EngineWork, WorkState
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.llm.local.provider import LocalProvider
+from tests.domains.scans.executing import NoQueue, scan_handler
 from tests.domains.scans.toy_tickets import TEXT, champion, tickets
 from tests.fixtures.tenants import Tenant
 
@@ -101,7 +106,7 @@ class Lab:
         self.ids["scan_id"] = answer.json()["id"]
         return str(self.ids["scan_id"])
 
-    async def claim(self, scan_id: str) -> ScanExecution:
+    async def claim(self, scan_id: str) -> WorkContext:
         """What the engine would give the handler: the work is running, under a new lease."""
         access = self.tenant.access
         mine = (EngineWork.workspace_id == access.workspace_id, EngineWork.id == UUID(scan_id))
@@ -115,10 +120,15 @@ class Lab:
             lease = (await session.execute(claimed)).scalar_one()
         item = WorkItem("scan", access.workspace_id, access.account_id, UUID(scan_id))
         system = WorkspaceAccess.for_system(access.workspace_id, access.account_id, f"scan {scan_id}")
-        return ScanExecution(WorkContext(item, database=self.database, access=system, lease=lease, attempt=1))
+        return WorkContext(item, database=self.database, access=system, lease=lease, attempt=1)
+
+    async def execute(self, context: WorkContext) -> None:
+        """What the engine does with it."""
+        launcher = Launcher(NoQueue())  # type: ignore[arg-type]
+        await scan_handler(self.database, launcher, ModelDoor([LocalProvider()]))(context)
 
     async def run(self, scan_id: str) -> dict[str, Any]:
-        await ScanRun(await self.claim(scan_id), ModelDoor([LocalProvider()])).run()
+        await self.execute(await self.claim(scan_id))
         answer = await self.call("GET", "/{scan_id}")
         assert answer.status_code == 200, answer.text
         scan: dict[str, Any] = answer.json()
@@ -335,7 +345,7 @@ async def test_a_persons_own_candidate_is_tried(lab: Lab) -> None:
     assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (400, "search-space-violation")
 
 
-async def test_cancelling(lab: Lab) -> None:
+async def test_cancelling(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = await lab.start()
     cancelled = await lab.call("POST", "/{scan_id}/cancel")
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
@@ -344,47 +354,54 @@ async def test_cancelling(lab: Lab) -> None:
     assert [event["type"] for event in events] == ["scan.created", "scan.cancelled"]
 
     running = await lab.start()
-    execution = await lab.claim(running)
-    run = ScanRun(execution, ModelDoor([LocalProvider()]))
-    assert await run._begin() is not None
-    assert (await lab.call("POST", "/{scan_id}/cancel")).json()["status"] == "cancelling"
-    with pytest.raises(WorkCancelledError):
-        await run.run()
+    reached, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def held(_work: Any) -> Any:
+        reached.set()
+        await goes_on.wait()
+
+    with monkeypatch.context() as patched:
+        patched.setitem(run.PHASE_FUNCTIONS, Phase.DETECT, held)  # type: ignore[arg-type]
+        executing = asyncio.create_task(lab.execute(await lab.claim(running)))
+        await asyncio.wait_for(reached.wait(), 30)
+        assert (await lab.call("POST", "/{scan_id}/cancel")).json()["status"] == "cancelled"
+        goes_on.set()
+        with pytest.raises(LeaseLostError):
+            await executing
     scan = (await lab.call("GET", "/{scan_id}")).json()
     assert (scan["status"], scan["outcome"]) == ("cancelled", None)
     kinds = [event["type"] for event in (await lab.call("GET", "/{scan_id}/events")).json()["results"]]
-    assert kinds == ["scan.created", "scan.started", "scan.cancelling", "scan.cancelled"]
+    assert kinds[0:2] == ["scan.created", "scan.started"]
+    assert kinds[-1] == "scan.cancelled"
     # An engine that begins the waiting one in spite of all finds that it has ended.
-    await ScanRun(await lab.claim(waiting), ModelDoor([LocalProvider()])).run()
+    await lab.execute(await lab.claim(waiting))
 
 
 async def test_a_zombie_writes_nothing(lab: Lab) -> None:
     scan_id = await lab.start()
-    zombie = ScanRun(await lab.claim(scan_id), ModelDoor([LocalProvider()]))
+    zombie = await lab.claim(scan_id)
     await lab.claim(scan_id)
     with pytest.raises(LeaseLostError):
-        await zombie.run()
+        await lab.execute(zombie)
     assert (await lab.call("GET", "/{scan_id}")).json()["status"] == "queued"
 
 
 async def test_changed_samples_end_the_scan(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     scan_id = await lab.start()
-    execution = await lab.claim(scan_id)
-    run = ScanRun(execution, ModelDoor([LocalProvider()]))
-    scan = await run._begin()
-    assert scan is not None
-    finish = run._finish_phase
+    finish = ScanRun._finish_phase
 
-    class StoppedError(Exception):
+    class StoppedError(BaseException):
         pass
 
     async def once(*arguments: Any) -> Any:
         await finish(*arguments)
         raise StoppedError
 
-    monkeypatch.setattr(run, "_finish_phase", once)
-    with pytest.raises(StoppedError):
-        await run._run_phases(scan)
+    context = await lab.claim(scan_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(ScanRun, "_finish_phase", once)
+        with pytest.raises(StoppedError):
+            await lab.execute(context)
     path = f"/{lab.ids['sample_set_id']}/items"
     items = (await lab.call("GET", path, below="/samples", params={"split": "reflect", "limit": 1})).json()["results"]
     answer = await lab.call("DELETE", f"{path}/{items[0]['id']}", below="/samples")

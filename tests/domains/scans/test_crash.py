@@ -34,8 +34,19 @@ LIMIT_S = 120.0
 UUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What a clock or a stopwatch wrote, and what is counted by it: the frontier weighs measured latency.
 MEASURED = re.compile(r"latency|_at$|frontier")
-# The engine's own bookkeeping counts attempts; keys and requests are the API's, not the scan's.
-OTHERS = {"engine_work", "engine_executor", "engine_schedule", "api_key", "workspace_member", "workspace_invite"}
+# The bookkeeping of engine and runs counts attempts; keys and requests are the API's, not the scan's.
+OTHERS = {
+    "workflow_run",
+    "workflow_run_event",
+    "workflow_checkpoint",
+    "workflow_step",
+    "engine_work",
+    "engine_executor",
+    "engine_schedule",
+    "api_key",
+    "workspace_member",
+    "workspace_invite",
+}
 
 
 class Worker:

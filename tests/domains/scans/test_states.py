@@ -11,12 +11,9 @@ ALLOWED = {
     ("queued", "running"),
     ("queued", "cancelled"),
     ("queued", "failed"),
-    ("running", "cancelling"),
+    ("running", "cancelled"),
     ("running", "completed"),
     ("running", "failed"),
-    ("cancelling", "cancelled"),
-    ("cancelling", "completed"),
-    ("cancelling", "failed"),
 }
 
 

@@ -13,6 +13,7 @@ from spectral.platform.db.session import Database
 from spectral.platform.engine.context import WorkItem
 from spectral.platform.engine.engine import Engine
 from spectral.platform.engine.work import EngineWork
+from spectral.platform.live import LiveChannel
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.ids import new_id
 
@@ -92,8 +93,8 @@ async def make_engine(database: Database) -> AsyncIterator[Callable[..., Engine]
     """Engines on the test's database; stopped at the end, in reverse order."""
     made: list[Engine] = []
 
-    def make(*, executes: bool = True) -> Engine:
-        engine = Engine(database, executes=executes)
+    def make(*, executes: bool = True, live: LiveChannel | None = None) -> Engine:
+        engine = Engine(database, executes=executes, live=live)
         made.append(engine)
         return engine
 

@@ -13,12 +13,14 @@ import pytest
 import sqlalchemy as sa
 
 from spectral.platform.db.session import Database
+from spectral.platform.engine import upkeep
 from spectral.platform.engine.connections import synchronous_engine
 from spectral.platform.engine.context import WorkContext
 from spectral.platform.engine.dbos_adapter import JobQueue, JsonSerializer, migrate_jobs
 from spectral.platform.engine.engine import Engine, EngineStatus
 from spectral.platform.engine.errors import EngineStateError, LeaseLostError, UnknownKindError
 from spectral.platform.engine.work import EngineExecutor, EngineSchedule, EngineWork
+from spectral.platform.live import LiveChannel
 from spectral.settings import Settings
 
 MakeEngine = Callable[..., Engine]
@@ -474,3 +476,31 @@ def test_job_arguments_are_json_and_nothing_is_written_to_the_console(
     engine.dispose()
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger("dbos").propagate
+
+
+async def test_work_that_another_process_hands_over_is_taken_as_soon_as_it_says_so(
+    place: Any, make_engine: MakeEngine, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Neither the queue's next look nor the upkeep's finds it.
+    monkeypatch.setattr(Engine, "_run_job", lambda *_: None)
+    monkeypatch.setattr(upkeep, "TICK_S", 60.0)
+    here = LiveChannel(database)
+    there = here if database.is_sqlite else LiveChannel(database)
+    api = make_engine(executes=False, live=here)
+    engine = make_engine(live=there)
+    for each in (api, engine):
+        each.register("work", nothing)
+    for channel in (here, there):
+        await channel.start()
+    await engine.start()
+    async with asyncio.timeout(20):
+        while not database.is_sqlite and not here._peers:  # noqa: ASYNC110 - nobody could tell us
+            await asyncio.sleep(0.01)
+    try:
+        for _ in range(2):
+            item = await place.enqueue(api, place.item())
+            await place.until(item.key, "succeeded", within_s=30)
+    finally:
+        await engine.stop()
+        for channel in (here, there):
+            await channel.stop()

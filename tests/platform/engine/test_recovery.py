@@ -40,7 +40,7 @@ class Worker:
         assert self.process.stdin is not None
         self.process.stdin.write(b"start\n")
 
-    async def hears(self, word: str, within_s: float = 15.0) -> dict[str, Any]:
+    async def hears(self, word: str, within_s: float = 40.0) -> dict[str, Any]:
         """What the worker says about this, skipping everything else."""
         assert self.process.stdout is not None
         async with asyncio.timeout(within_s):

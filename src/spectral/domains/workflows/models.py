@@ -102,7 +102,7 @@ class WorkflowRun(WorkspaceOwned, Base):
         sa.Index(None, "workspace_id", "status", "created_at", "id"),
         sa.Index(None, "workspace_id", "user_id", "created_at"),
         sa.Index(None, "workspace_id", "parent_run_id"),
-        sa.Index(None, "finished_at"),
+        sa.Index(None, "workspace_id", "finished_at"),
     )
 
     account_id: Mapped[UUID]
@@ -328,7 +328,7 @@ class RunTicket(WorkspaceOwned, Base):
     __tablename__ = "workflow_run_ticket"
     __table_args__ = (
         tenant_fk("run_id", "workflow_run", ondelete="CASCADE"),
-        sa.UniqueConstraint("digest"),
+        sa.UniqueConstraint("workspace_id", "digest"),
     )
 
     run_id: Mapped[UUID]

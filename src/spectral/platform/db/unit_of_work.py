@@ -124,3 +124,13 @@ async def store_answer(
     keep = scope["state"].get("keep_answer")
     if keep is not None and not body.get("more_body", False):
         await keep(transaction.session(), start, body.get("body", b""))
+
+
+async def commit_before_waiting(scope: Scope, start: HTTPResponseStartEvent, body: Message) -> None:
+    """What the request has done is done; its handler waits for what becomes of it, with no transaction open.
+
+    start, body: what a repeated request is answered meanwhile, and for good should this process die while it waits.
+    """
+    transaction: RequestTransaction = scope["state"]["transaction"]
+    await store_answer(scope, transaction, start, body)
+    await transaction.commit()

@@ -351,8 +351,8 @@ def test_bodies_in_bodies_end_somewhere() -> None:
 
 
 MEMBERS = (
-    "name steps nodes edges id kind body branches cases else when needs inputs outputs condition from to loopback items "
-    "retries schema type result evaluation"
+    "name steps nodes edges id kind body branches cases else when needs inputs outputs condition from to loopback "
+    "items retries schema type result evaluation"
 )
 WORDS = st.sampled_from(MEMBERS.split())
 LEAVES = (

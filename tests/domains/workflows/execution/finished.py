@@ -196,6 +196,9 @@ async def store_triage(session: AsyncSession, access: WorkspaceAccess, agent_id:
             ),
             event_row(run, 4, "log", {"message": "not ours", "data": {"model": 1}}, category="model", level="info"),
             event_row(run, 5, "log", {"message": "no data"}, category="model", level="info"),
+            call_row(run, 6, "sort", iteration=[1]),
+            call_row(run, 7, "sort", started_at="2026-01-01T00:00:00"),
+            call_row(run, 8, "sort", cost_usd="a lot"),
         ]
     )
     return run

@@ -225,7 +225,9 @@ class Stage:
         return UUID(str(row.id))
 
     async def run(self, run_id: Any) -> WorkflowRun:
-        return await self.row(WorkflowRun, run_id)
+        found = await self.row(WorkflowRun, run_id)
+        assert isinstance(found, WorkflowRun)
+        return found
 
     async def until(self, run_id: Any, *statuses: str) -> WorkflowRun:
         """The run, once it is in one of these."""
@@ -235,7 +237,9 @@ class Stage:
         return run
 
     async def work(self, run_id: Any) -> EngineWork:
-        return await self.row(EngineWork, run_id)
+        found = await self.row(EngineWork, run_id)
+        assert isinstance(found, EngineWork)
+        return found
 
     async def row(self, model: type[Any], identifier: Any) -> Any:
         async with self.database.transaction(self.tenant.access, read_only=True) as session:

@@ -157,7 +157,7 @@ async def test_a_terminated_run_ends_with_everything_under_it_and_its_parent_is_
 
 async def test_only_a_run_that_has_ended_can_be_deleted(stage: Stage) -> None:
     run_id = (await stage.start("flow", run_id="gone"))["id"]
-    task_id = await stage.remote_task(run_id)
+    await stage.remote_task(run_id)
     refused = await stage.send("DELETE", "/runs/gone")
     assert refused.status_code == 400
     assert refused.json()["current"] == "queued"
@@ -167,7 +167,6 @@ async def test_only_a_run_that_has_ended_can_be_deleted(stage: Stage) -> None:
     assert (await stage.send("DELETE", "/runs/gone")).status_code == 404
     assert await stage.rows(WorkflowRunEvent, run_id) == []
     assert await stage.rows(RemoteTask, run_id) == []
-    assert task_id
     assert await stage.audited(f"run:{run_id}") == ["run.cancelled", "run.deleted"]
     # The name is free again.
     await stage.start("flow", run_id="gone")

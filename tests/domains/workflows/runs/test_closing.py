@@ -54,7 +54,7 @@ async def left(stage: Stage) -> list[str]:
     found = []
     workspace_id = stage.tenant.workspace_id
     async with stage.database.transaction(stage.tenant.access, read_only=True) as session:
-        for table in [*erased_tables(), EngineWork.__table__]:
+        for table in [*erased_tables(), EngineWork.metadata.tables[EngineWork.__tablename__]]:
             if not table.name.startswith(("workflow", "engine", "remote")):
                 continue
             some = sa.select(sa.literal(1)).select_from(table).where(table.c.workspace_id == workspace_id).limit(1)

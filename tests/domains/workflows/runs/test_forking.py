@@ -163,7 +163,7 @@ async def test_a_replay_begins_where_the_step_began_for_the_last_time(stage: Sta
     async def replayed(step: str, **body: Any) -> dict[str, Any]:
         run = await stage.post("/runs/source/replay", {"step": step, **body}, expect=202)
         assert run["parent"]["kind"] == "replay"
-        return run | {"begins": await beginning(stage, run["id"])}
+        return {**run, "begins": await beginning(stage, run["id"])}
 
     second = await replayed("b")
     assert (second["parent"]["step"], second["parent"]["index"]) == ("b", 4)

@@ -102,11 +102,12 @@ async def test_an_answer_that_does_not_fit_changes_nothing(stage: Stage) -> None
 
 async def test_what_is_not_asked_any_more_is_not_answered(stage: Stage) -> None:
     late = {"expires_at": utc_now() - timedelta(seconds=1)}
-    for question, told in [
+    unasked: list[tuple[dict[str, Any], str]] = [
         (late, "expired"),
         ({"status": "expired"}, "expired"),
         ({"status": "cancelled"}, "cancelled"),
-    ]:
+    ]
+    for question, told in unasked:
         run_id, interrupt_id = await asking(stage, **question)
         refused = await stage.send("POST", f"/interrupts/{interrupt_id}/answer", {"approved": True})
         assert refused.status_code == 409
@@ -152,11 +153,13 @@ async def test_only_who_may_approve_answers_and_only_in_the_own_workspace(
     await stage.step(run_id, "ask")
     suspended = await stage.ask(run_id, key="ask", kind="input")
     machine = await stage.post("/service-accounts", {"name": "writer", "role": "contributor"}, expect=201)
-    writes = {"headers": {"Authorization": f"Bearer {machine['key']}"}}
-    body = {"json": {"approved": True}}
-    for path in (f"/interrupts/{interrupt_id}/answer", f"/runs/{run_id}/resume"):
-        sent = body if "answer" in path else {"json": {"step": "approve", "data": {"approved": True}}}
-        refused = await client.post(stage.tenant.url + path, **sent, **writes)
+    writes = {"Authorization": f"Bearer {machine['key']}"}
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        (f"/interrupts/{interrupt_id}/answer", {"approved": True}),
+        (f"/runs/{run_id}/resume", {"step": "approve", "data": {"approved": True}}),
+    ]
+    for path, body in bodies:
+        refused = await client.post(stage.tenant.url + path, json=body, headers=writes)
         assert refused.status_code == 403, refused.text
     theirs = Stage(client, database, other_tenant)
     assert (await theirs.send("POST", f"/interrupts/{interrupt_id}/answer", {"approved": True})).status_code == 404

@@ -114,9 +114,9 @@ async def test_a_run_is_answered_signalled_and_resumed_to_its_end_then_forked_an
         machine.ran.clear()
         forked = await stage.post(f"/runs/{run_id}/fork", {"checkpoint_index": index}, expect=202)
         await stage.send("POST", f"/runs/{forked['id']}/signals", {"type": "paid", "payload": 5})
-        run = await stage.until(forked["id"], "interrupted", "awaiting_input", "succeeded")
+        rests = await stage.until(forked["id"], "interrupted", "awaiting_input", "succeeded")
         asks = next((step for step in ("approve", "address") if step not in done), None)
-        assert (run.suspension or {}).get("step") == asks
+        assert (rests.suspension or {}).get("step") == asks
         assert not {step.key for step in await stage.rows(WorkflowStep, forked["id"])} & done
         assert not set(machine.ran) & done
     assert (await stage.get(f"/runs/{run_id}"))["outputs"] == ended["outputs"]

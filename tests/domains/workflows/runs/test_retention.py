@@ -59,7 +59,7 @@ async def test_finished_runs_go_when_their_time_is_over_and_nothing_else_does(
     old.append(await aged(stage, "old-cancelled", RunStatus.CANCELLED, 400))
     await aged(stage, "young", RunStatus.SUCCEEDED, 29)
     await aged(stage, "open", RunStatus.PAUSED, 400)
-    task_id = await stage.remote_task(old[0], "done")
+    await stage.remote_task(old[0], "done")
     # Its parent has not ended, and may want to know how it did.
     parent = await aged(stage, "parent", RunStatus.WAITING, 50)
     child = await aged(stage, "child", RunStatus.SUCCEEDED, 50)
@@ -76,8 +76,7 @@ async def test_finished_runs_go_when_their_time_is_over_and_nothing_else_does(
         assert await stage.rows(WorkflowRunEvent, run_id) == []
         assert await stage.rows(RemoteTask, run_id) == []
         # The engine's own row is the engine's to remove.
-        assert await stage.work(run_id)
-    assert task_id
+        assert (await stage.work(run_id)).kind == "workflow"
     # The document of the inline run is younger than its run; it goes when it is old itself.
     assert await versions(stage) == 1
     async with stage.database.transaction(stage.tenant.access) as session:

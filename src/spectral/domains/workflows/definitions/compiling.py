@@ -119,17 +119,20 @@ class Compiler:
     def _name(self, members: Mapping[str, Any], wanted: str | None) -> str:
         given = members.get("name")
         name = self.reading.text(given, "/name")
-        if not name:
-            if wanted is None and (given is None or given == ""):
+        if not name and wanted is None:
+            if given is None or given == "":
                 self.reading.error("missing", "`name` is missing", "/name" if "name" in members else "")
-            return wanted or ""
-        if not NAME.fullmatch(name) or name in RESERVED_NAMES:
-            message = f"`{name[:80]}` is no name: up to 128 letters, digits, `_`, `-` and `.`, a letter or digit first"
-            taken = f"`{name}` is a name that the interface uses itself"
-            self.reading.error("invalid-name", taken if name in RESERVED_NAMES else message, "/name")
-        elif wanted is not None and name != wanted:
-            self.reading.error("name-mismatch", f"the document is named `{name}`, not `{wanted}`", "/name")
-        return name
+            return ""
+        place = "/name" if name else ""
+        told = name or wanted or ""
+        if told in RESERVED_NAMES:
+            self.reading.error("invalid-name", f"`{told}` is a name that the interface uses itself", place)
+        elif not NAME.fullmatch(told):
+            message = f"`{told[:80]}` is no name: up to 128 letters, digits, `_`, `-` and `.`, a letter or digit first"
+            self.reading.error("invalid-name", message, place)
+        elif wanted is not None and told != wanted:
+            self.reading.error("name-mismatch", f"the document is named `{told}`, not `{wanted}`", place)
+        return told
 
     def _budget(self, value: Any) -> Budget:
         if value is None:

@@ -147,7 +147,7 @@ def schema_out(found: VersionedWorkflow) -> WorkflowSchemaOut:
         inputs=dict(definition.inputs),
         outputs=None if definition.outputs_schema is None else dict(definition.outputs_schema),
         steps=[
-            StepSchema(step=path, kind=node.kind.value, schema_=dict(schema))
+            StepSchema(step=path, kind=node.kind.value, json_schema=dict(schema))
             for path, node, schema in asked_schemas(definition)
         ],
     )

@@ -177,7 +177,7 @@ class StepSchema(WireOut):
 
     step: str
     kind: str
-    schema_: dict[str, Any] = Field(serialization_alias="schema")
+    json_schema: dict[str, Any]
 
 
 class WorkflowSchemaOut(WireOut):

@@ -140,6 +140,8 @@ class Scheduler:
     def again(self, key: str, **values: Any) -> None:
         """The node is pending once more, in the same iteration; `values` go into its entry."""
         self.state.put(key, status=NodeStatus.PENDING.value, wait=None, **values)
+        # It need not begin in this turn: the run may be about to pause.
+        self.touch(key)
 
     def touch(self, key: str) -> None:
         """The step's row will say what its entry says now."""

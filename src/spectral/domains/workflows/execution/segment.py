@@ -190,11 +190,11 @@ class Segment:
         launcher, access = self._workshop.launcher, self._context.access
         self._definition = await launcher.read_definition(session, access, run.version_id)
         state = await self._rows.load(session, run)
+        self._scheduler = Scheduler(Tree(self._definition), state, _facts(run), utc_now())
         for key in state.with_status(NodeStatus.RUNNING):
             if "container" not in state.entry(key):
                 # The execution before died with it; what its inputs were is known.
-                state.put(key, status=NodeStatus.PENDING.value)
-        self._scheduler = Scheduler(Tree(self._definition), state, _facts(run), utc_now())
+                self._scheduler.again(key)
         self._waits = Waits(self._scheduler, run, access, self._workshop.children, self._workshop.remote(access))
         if run.started_at is None:
             run.started_at = utc_now()

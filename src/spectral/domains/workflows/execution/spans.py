@@ -143,22 +143,26 @@ class Spoken:
 
     @classmethod
     def read(cls, said: Mapping[str, Any]) -> "Spoken":
-        """What `ModelCalls.note` wrote. Raises KeyError, TypeError or ValueError for anything else."""
-        cost = said["cost_usd"]
+        """What `ModelCalls.note` wrote.
+
+        Raises AttributeError, KeyError, TypeError, OverflowError or ValueError for anything else.
+        """
+        cost, error = said["cost_usd"], said["error"]
+        agent_id, agent_version = said.get("agent_id"), said.get("agent_version")
         return cls(
-            key=said["key"],
-            iteration=said["iteration"],
-            attempt=said["attempt"],
-            model=said["model"],
-            provider=said["provider"],
-            started_at=datetime.fromisoformat(said["started_at"]),
-            ended_at=datetime.fromisoformat(said["ended_at"]),
-            input_tokens=said["usage"]["input"],
-            output_tokens=said["usage"]["output"],
+            key=str(said["key"]),
+            iteration=int(said["iteration"]),
+            attempt=int(said["attempt"]),
+            model=str(said["model"]),
+            provider=str(said["provider"]),
+            started_at=_moment(said["started_at"]),
+            ended_at=_moment(said["ended_at"]),
+            input_tokens=int(said["usage"]["input"]),
+            output_tokens=int(said["usage"]["output"]),
             cost_nano_usd=None if cost is None else usd_to_nano(cost),
-            error=said["error"],
-            agent_id=said.get("agent_id"),
-            agent_version=said.get("agent_version"),
+            error=None if error is None else str(error),
+            agent_id=None if agent_id is None else str(agent_id),
+            agent_version=None if agent_version is None else str(agent_version),
         )
 
 
@@ -395,6 +399,13 @@ def _put(attribute: KeyValue, value: Any) -> None:
             form.array_value.values.add(string_value=one)
     else:
         form.string_value = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or moment < _EPOCH:
+        raise ValueError("a time without a zone, or before 1970")
+    return moment
 
 
 def _nanoseconds(moment: datetime) -> int:

@@ -137,13 +137,24 @@ def changes_between(old: Any, new: Any) -> dict[str, Any]:
     for name, value in new.items():
         if name not in old:
             changes[name] = _whole(value)
-        elif old[name] is not value and old[name] != value:
+        elif not _is_same(old[name], value):
             before = old[name]
             changes[name] = changes_between(before, value) if _can_merge(before, value) else _whole(value)
     for name in old:
         if name not in new:
             changes[name] = {GONE: True}
     return changes
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Equal as JSON: 1, 1.0 and true are three values."""
+    if one is other:
+        return True
+    if type(one) is not type(other) or one != other:
+        return False
+    if isinstance(one, dict):
+        return all(_is_same(value, other[name]) for name, value in one.items())
+    return not isinstance(one, list) or all(map(_is_same, one, other))
 
 
 def _can_merge(before: Any, value: Any) -> bool:

@@ -165,7 +165,7 @@ class _Events(WorkspaceRepository[WorkflowRunEvent]):
         calls = []
         for event in await self.session.scalars(statement):
             # The category is anybody's: a line that is not ours is no call.
-            with suppress(AttributeError, KeyError, TypeError, ValueError):
+            with suppress(AttributeError, KeyError, TypeError, OverflowError, ValueError):
                 calls.append(Spoken.read(event.data["data"]))
         return calls
 

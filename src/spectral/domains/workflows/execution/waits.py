@@ -336,7 +336,11 @@ class Waits:
             if child is not None:
                 self._settle_child(key, child)
                 return True
-        elif (task := mail.remote.get((key, entry.get("iteration", 1)))) is not None:
+        elif (
+            (task := mail.remote.get((key, entry.get("iteration", 1)))) is not None
+            # The mail was read before this turn put another: the outcome of the try before is none of this one.
+            and task.created_at >= datetime.fromisoformat(wait["since"])
+        ):
             self._settle_task(key, task.status, task.outcome or {})
             return True
         if due:

@@ -86,6 +86,17 @@ class RemoteTaskRepository(WorkspaceRepository[RemoteTask]):
             raise NotFoundError(self.kind, task_id)
         return task
 
+    async def end_leased(self, task_id: UUID, token_digest: str, values: dict[str, Any]) -> bool:
+        """Whether the task was leased under this token, and now is as `values` say; for one that no run waits for."""
+        mine = (
+            RemoteTask.id == task_id,
+            RemoteTask.token_digest == token_digest,
+            RemoteTask.run_id.is_(None),
+            _status_is(LEASED),
+        )
+        ended = self.update(*mine).values(values).execution_options(synchronize_session=False)
+        return await self.execute(ended) == 1
+
     async def of_step(self, run_id: UUID, generation: int, step_key: str, iteration: int) -> RemoteTask | None:
         """The last task that this step put."""
         statement = (

@@ -286,7 +286,12 @@ class RemoteQueue:
         """
         digest = _digest(answer)
         tasks = RemoteTaskRepository(session, access)
-        run = await _hold_run(session, access, await tasks.run_of(task_id, queue))
+        run_id = await tasks.run_of(task_id, queue)
+        result = {"result_digest": digest, "cost_nano_usd": answer.cost_nano_usd}
+        # Most results are taken at once, hundreds a second; the rest says why one is not.
+        if run_id is None and await tasks.end_leased(task_id, token_hash(token), result | _ended(answer.outcome())):
+            return
+        run = await _hold_run(session, access, run_id)
         task = await tasks.hold(task_id, queue)
         _check_holder(task, token)
         if task.status in {DONE, FAILED} and task.result_digest is not None:
@@ -297,9 +302,7 @@ class RemoteQueue:
             raise TaskLeaseLostError(task_id)
         if not _is_awaited(task, run):
             raise TaskCancelledError(task_id)
-        task.result_digest = digest
-        task.cost_nano_usd = answer.cost_nano_usd
-        await self._end(session, access, task, run, answer.outcome())
+        await self._end(session, access, task, run, result | _ended(answer.outcome()))
 
     async def expire(self, session: AsyncSession, access: WorkspaceAccess, task_id: UUID) -> bool:
         """A task whose last lease has ended has failed; False where that is not so (any more)."""
@@ -313,7 +316,7 @@ class RemoteQueue:
             return False
         message = f"No runner has answered the task in {task.attempts} leases of {task.lease_s:g} s"
         error = {"type": LEASE_EXPIRED, "message": message, "retryable": True}
-        await self._end(session, access, task, run, {"error": error})
+        await self._end(session, access, task, run, _ended({"error": error}))
         return True
 
     async def _end(
@@ -322,14 +325,18 @@ class RemoteQueue:
         access: WorkspaceAccess,
         task: RemoteTask,
         run: WorkflowRun | None,
-        outcome: dict[str, Any],
+        values: Mapping[str, Any],
     ) -> None:
-        task.status = FAILED if "error" in outcome else DONE
-        task.outcome = outcome
-        task.finished_at = utc_now()
+        for column, value in values.items():
+            setattr(task, column, value)
         await session.flush()
         if run is not None and _is_awaited(task, run):
             await self._waker.wake(session, access, run)
+
+
+def _ended(outcome: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a task that has come to this."""
+    return {"status": FAILED if "error" in outcome else DONE, "outcome": outcome, "finished_at": utc_now()}
 
 
 async def _hold_run(session: AsyncSession, access: WorkspaceAccess, run_id: UUID | None) -> WorkflowRun | None:

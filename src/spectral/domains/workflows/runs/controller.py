@@ -6,6 +6,7 @@ from typing import Annotated
 from litestar import Controller, Request, Response, delete, get, post
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -100,6 +101,9 @@ def provide_interrupts(
     return InterruptService(session, access, launcher, authority)
 
 
+SETTLED = {200: ResponseSpec(RunOut, description="The run has ended or was suspended", generate_examples=False)}
+KNOWN = {200: ResponseSpec(SignalOut, description="It was there already", generate_examples=False)}
+
 DEPENDENCIES = {
     "authority": Provide(provide_run_authority, sync_to_thread=False),
     "responder": Provide(provide_run_responder, sync_to_thread=False),
@@ -119,6 +123,7 @@ class WorkflowRunController(Controller):
         summary="Start a run of a workflow",
         description=WAITING,
         status_code=202,
+        responses=SETTLED,
         opt={"idempotent": True},
     )
     async def start_workflow_run(
@@ -170,6 +175,7 @@ class RunActionController(Controller):
         summary="Start a run of a workflow, or of a document in the request",
         description=WAITING,
         status_code=202,
+        responses=SETTLED,
         opt={"idempotent": True},
     )
     async def start_run(
@@ -254,6 +260,7 @@ class RunActionController(Controller):
         summary="Start a run that begins at a checkpoint of this one",
         description=WAITING,
         status_code=202,
+        responses=SETTLED,
         opt={"idempotent": True},
     )
     async def fork_run(
@@ -270,6 +277,7 @@ class RunActionController(Controller):
         summary="Start a run that begins where a step of this one began",
         description=f"Nothing that came before the step is done again. {WAITING}",
         status_code=202,
+        responses=SETTLED,
         opt={"idempotent": True},
     )
     async def replay_run(
@@ -297,6 +305,7 @@ class SignalController(Controller):
         ),
         guards=[WRITE],
         status_code=202,
+        responses=KNOWN,
         opt={"idempotent": True},
     )
     async def send_signal(self, signals: SignalService, run_id: str, data: SignalIn) -> Response[SignalOut]:

@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral.domains.workflows.execution.launching import Launcher
+from spectral.domains.workflows.execution.launching import PLATFORM_ADAPTERS, Launcher
 from spectral.domains.workflows.execution.states import FINAL, RunAction, RunStatus, next_status
 from spectral.domains.workflows.execution.store import NewEvent, RunRepository
 from spectral.domains.workflows.execution.tracing import trace_work_of
@@ -57,9 +57,15 @@ class RunEnding:
             ended_at=run.finished_at,
         )
         await self._runs.append(run, [*events, ended])
-        await self._launcher.tell_ended(self._session, self._access, run)
         # Parked for ever is open for ever; a restart wakes it all the same.
         await self._launcher.engine.cancel(self._session, run.workspace_id, run.id)
+        await self.announce(run)
+
+    async def announce(self, run: WorkflowRun) -> None:
+        """Whoever wants to know that the run has ended is told: what it belongs to, the workspace, its traces."""
+        await self._launcher.tell_ended(self._session, self._access, run)
+        if run.adapter in PLATFORM_ADAPTERS:
+            return  # what it belongs to tells of itself, and is no traffic of the workspace
         await self._launcher.engine.enqueue(self._session, trace_work_of(run))
         told = {"run_id": str(run.id), "name": run.name, "workflow": run.workflow_name, "status": run.status}
         await emit(self._session, self._access, EventType.WORKFLOW_RUN_FINISHED, subject=f"run:{run.id}", data=told)

@@ -74,6 +74,7 @@ class RunReader:
         self._reading = asyncio.Lock()
         self._stopped = False
         self._idle = False
+        self.leaves = False
         self.task = asyncio.create_task(self._read_on(), name=f"watch run {run.id}")
 
     def kept_after(self, seq: int) -> list[SeenEvent] | None:
@@ -104,6 +105,11 @@ class RunReader:
         self._stopped = True
         if self._idle:
             self.task.cancel()
+
+    def leave(self) -> None:
+        """Watchers are told that nothing more will come from this process."""
+        self.leaves = True
+        self._tell()
 
     async def _read_on(self) -> None:
         async with self._live.subscribe(topic_of(self._run_id)) as subscription:
@@ -147,6 +153,9 @@ class RunReader:
                 self.base = forgotten.seq
             self.generation = tail.generation
             self.ended = tail.status in FINAL and self.head >= tail.last_seq
+        self._tell()
+
+    def _tell(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
@@ -171,8 +180,8 @@ class Watch:
     async def next(self, timeout_s: float, generation: int | None = None) -> Sequence[SeenEvent] | None:
         """The next events, in order; none when nothing came in time; None when nothing more will come.
 
-        That is after the last event of a run that has ended, or of the generation where one is given, and when the run
-        is gone.
+        That is after the last event of a run that has ended, or of the generation where one is given, when the run is
+        gone, and when this process is about to end.
         """
         events = await self._ready(generation)
         if events is not None and not events:
@@ -184,6 +193,8 @@ class Watch:
 
     async def _ready(self, generation: int | None) -> Sequence[SeenEvent] | None:
         reader = self._reader
+        if reader.leaves:
+            return None
         await reader.catch_up(self._known)
         kept = reader.kept_after(self.position)
         if kept is None:
@@ -202,6 +213,8 @@ class RunFanout:
         self._readers: dict[UUID, RunReader] = {}
         self._stopping: set[asyncio.Task[None]] = set()
         self._watchers: Counter[UUID] = Counter()
+        self.is_closing = False
+        """Whether this process is about to end."""
 
     @property
     def watched(self) -> int:
@@ -220,6 +233,7 @@ class RunFanout:
         reader = self._readers.get(run.id)
         if reader is None or reader.task.done():
             reader = self._readers[run.id] = RunReader(self._database, self._live, run)
+            reader.leaves = self.is_closing
         reader.watchers += 1
         self._watchers[run.workspace_id] += 1
         try:
@@ -229,6 +243,15 @@ class RunFanout:
             reader.watchers -= 1
             if not reader.watchers:
                 self._let_go(run.id, reader)
+
+    def close(self) -> None:
+        """This process is about to end: every watch is over, and watchers go on elsewhere or later.
+
+        The server waits for open streams before it ends.
+        """
+        self.is_closing = True
+        for reader in self._readers.values():
+            reader.leave()
 
     def _let_go(self, run_id: UUID, reader: RunReader) -> None:
         if self._readers.get(run_id) is reader:

@@ -12,7 +12,7 @@ from spectral.domains.workflows.runs.reading_repository import RunFigures
 from spectral.domains.workflows.runs.reading_schemas import RunOut
 from spectral.domains.workflows.runs.waiting import RunWaiter, has_settled
 from spectral.platform.access.principal import Principal, WorkspaceAccess
-from spectral.platform.db.unit_of_work import RequestTransaction, store_answer
+from spectral.platform.db.unit_of_work import commit_before_waiting
 
 OK = 200
 ACCEPTED = 202
@@ -50,8 +50,6 @@ class RunResponder:
 
     async def _waited(self, run: WorkflowRun, wait_s: float, answer: RunOut, headers: dict[str, str]) -> RunView:
         """Raises NotFoundError where the run was deleted meanwhile."""
-        scope = self._request.scope
-        transaction: RequestTransaction = scope["state"]["transaction"]
         # Should this process die while it waits, a repeated request gets this answer and does nothing again.
         pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         start: HTTPResponseStartEvent = {
@@ -64,8 +62,7 @@ class RunResponder:
             "body": answer.model_dump_json().encode(),
             "more_body": False,
         }
-        await store_answer(scope, transaction, start, body)
-        await transaction.commit()
+        await commit_before_waiting(self._request.scope, start, body)
         return await self._waiter.wait(self._access, run.id, wait_s)
 
 

@@ -23,6 +23,7 @@ from spectral.platform.db.session import Database
 from spectral.platform.shared.errors import FieldError, NotFoundError, SpectralError, ValidationFailedError
 
 NORMAL_CLOSURE = 1000
+SERVICE_RESTART = 1012
 TICKET = "ticket"
 AFTER = "after"
 MAXIMUM_SEQ = 2**53
@@ -58,17 +59,22 @@ async def watch_run(
     hearing = asyncio.create_task(_hear_out(socket))
     try:
         await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
-        if hearing.done():
-            return
-        sending.result()
-        if rights.refusal is None:
-            await socket.close(code=NORMAL_CLOSURE, reason="The run has ended")
-        else:
-            await socket.close(code=code_of(rights.refusal), reason=reason_of(rights.refusal))
+        is_gone = hearing.done()
     finally:
+        # Before the socket is closed: the server does not send a close while somebody still receives.
         for task in (sending, hearing):
             task.cancel()
-        await asyncio.gather(sending, hearing, return_exceptions=True)
+        sent, _ = await asyncio.gather(sending, hearing, return_exceptions=True)
+    if is_gone:
+        return
+    if isinstance(sent, Exception):
+        raise sent
+    if rights.refusal is not None:
+        await socket.close(code=code_of(rights.refusal), reason=reason_of(rights.refusal))
+    elif run_fanout.is_closing:
+        await socket.close(code=SERVICE_RESTART, reason="The server is about to end; come back with `after`")
+    else:
+        await socket.close(code=NORMAL_CLOSURE, reason="The run has ended")
 
 
 async def _admit(

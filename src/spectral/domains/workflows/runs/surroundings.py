@@ -4,13 +4,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.workflows.execution.launching import Launcher
 from spectral.domains.workflows.execution.states import RunStatus
-from spectral.domains.workflows.execution.tracing import trace_work_of
 from spectral.domains.workflows.models import WorkflowRun
 from spectral.domains.workflows.remote.repository import RemoteTaskRepository
 from spectral.domains.workflows.runs.ending import PARENT_ENDED, RunEnding
 from spectral.domains.workflows.runs.repository import InterruptRepository, RunActRepository
 from spectral.platform.access.principal import WorkspaceAccess
-from spectral.platform.events import EventType, emit
 from spectral.platform.shared.clock import utc_now
 
 
@@ -29,8 +27,5 @@ class RunSurroundings:
             await RemoteTaskRepository(session, access).cancel(run.id, run.generation, None, utc_now())
             for subflow in await RunActRepository(session, access).lock_open_descendants(run.id):
                 await ending.cancel(subflow, PARENT_ENDED)
-        await self._launcher.tell_ended(session, access, run)
         await ending.tell_parent(run)
-        told = {"run_id": str(run.id), "name": run.name, "workflow": run.workflow_name, "status": run.status}
-        await emit(session, access, EventType.WORKFLOW_RUN_FINISHED, subject=f"run:{run.id}", data=told)
-        await self._launcher.engine.enqueue(session, trace_work_of(run))
+        await ending.announce(run)
