@@ -71,17 +71,17 @@ class Performance:
 
     async def steps(self, run: dict[str, Any]) -> dict[str, str]:
         """How each step of the run stands, by its key, in the order of their beginning."""
-        found = (await self.stage.get(f"/runs/{run['id']}/steps?limit=200"))["results"]
+        found = (await self.stage.get(f"/runs/{run['id']}/steps?limit=100"))["results"]
         return {step["key"]: step["status"] for step in found}
 
     async def step(self, run: dict[str, Any], key: str) -> dict[str, Any]:
         """One step of the run."""
-        found = (await self.stage.get(f"/runs/{run['id']}/steps?limit=200"))["results"]
+        found = (await self.stage.get(f"/runs/{run['id']}/steps?limit=100"))["results"]
         return next(step for step in found if step["key"] == key)  # type: ignore[no-any-return]
 
     async def events(self, run: dict[str, Any]) -> list[str]:
         """What happened: types, and the step where there is one."""
-        found = (await self.stage.get(f"/runs/{run['id']}/events?limit=500"))["results"]
+        found = (await self.stage.get(f"/runs/{run['id']}/events?limit=100"))["results"]
         assert [event["seq"] for event in found] == list(range(1, len(found) + 1))
         return [f"{event['type']} {event['node']}" if event["node"] else event["type"] for event in found]
 

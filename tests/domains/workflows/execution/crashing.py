@@ -18,8 +18,8 @@ async def die(runs: Runs) -> None:
     execution = runs.engine._execution
     for context in execution.contexts.values():
         context.note_lost()
-    for running, context in list(execution._tasks.items()):
-        if context is not None:
+    for running, held in list(execution._tasks.items()):
+        if held is not None:
             running.cancel()
     await runs.engine.stop()
     await runs.live.stop()

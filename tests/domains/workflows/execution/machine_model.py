@@ -62,7 +62,7 @@ DEFINITION = Definition(
 )
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The action is not possible; its text is the error's class."""
 
 
@@ -135,17 +135,17 @@ class Model:
 
     def terminate(self) -> None:
         if self.is_final:
-            raise Refused("InvalidTransitionError")
+            raise RefusedError("InvalidTransitionError")
         self._end("cancelled")
 
     def signal(self, key: str, type: str, payload: int) -> None:
         for known in self.signals:
             if known.key == key:
                 if (known.type, known.payload) != (type, payload):
-                    raise Refused("SignalConflictError")
+                    raise RefusedError("SignalConflictError")
                 return
         if self.is_final:
-            raise Refused("InvalidTransitionError")
+            raise RefusedError("InvalidTransitionError")
         self.signals.append(Signal(key, type, payload, self.now))
         self._wake()
 
@@ -153,18 +153,18 @@ class Model:
         asked = self.steps["q"]
         if asked.answer != "pending":
             if asked.answer != status:
-                raise Refused("InterruptSettledError")
+                raise RefusedError("InterruptSettledError")
             return
         if asked.due is not None and asked.due <= self.now:
-            raise Refused("InterruptSettledError")
+            raise RefusedError("InterruptSettledError")
         asked.answer = status
         self._wake()
 
     def give_data(self) -> None:
         if self.is_final:
-            raise Refused("InvalidTransitionError")
+            raise RefusedError("InvalidTransitionError")
         if self.steps["b"].answer != "pending":
-            raise Refused("NothingSuspendedError")
+            raise RefusedError("NothingSuspendedError")
         self.steps["b"].answer = "answered"
         self._wake()
         if self.status in {"paused", "pausing"}:
@@ -220,7 +220,7 @@ class Model:
 
     def _require(self, *statuses: str) -> None:
         if self.status not in statuses:
-            raise Refused("InvalidTransitionError")
+            raise RefusedError("InvalidTransitionError")
 
     def _wake(self) -> None:
         if self.status in {"waiting", "interrupted", "awaiting_input"}:

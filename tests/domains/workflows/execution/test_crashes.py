@@ -1,4 +1,4 @@
-"""Processes that execute runs are killed, frozen and restarted; nothing is lost, and nothing is done again needlessly."""
+"""Processes that execute runs are killed, frozen and restarted: nothing is lost, nothing is done again needlessly."""
 
 import asyncio
 import signal
@@ -65,7 +65,7 @@ async def worker(settings: Settings, runs: Runs, effects: Effects) -> AsyncItera
 
 async def eventually(condition: Any, within_s: float = WITHIN_S) -> None:
     async with asyncio.timeout(within_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - other tasks and processes work on it
             await asyncio.sleep(0.01)
 
 
@@ -220,6 +220,7 @@ async def test_a_timer_that_ends_while_nobody_is_there_is_found(database: Databa
         assert second.calls == ["end"]
         slept = (await second.steps(waiting))[0]
         assert slept.outputs == {"slept_until": asleep.wake_at.isoformat() if asleep.wake_at else None}
+        assert run.outputs is not None
         assert run.outputs["timed_out"] is True
     finally:
         await second.engine.stop()
@@ -255,7 +256,7 @@ async def test_signals_before_during_and_after_a_wait_in_a_pause_and_twice(runs:
     # After the end the same one is known, and nothing changes.
     assert not await send(runs, run_id, 3, "c")
     assert run.status == "succeeded"
-    taken = [step.outputs["payload"] for step in await runs.steps(run_id) if step.key != "first"]
+    taken = [(step.outputs or {}).get("payload") for step in await runs.steps(run_id) if step.key != "first"]
     assert taken == [1, 2, 3, 4]
     assert await count_of(runs, WorkflowSignal, WorkflowSignal.run_id == run_id) == 4
 
@@ -269,8 +270,15 @@ async def until_step(runs: Runs, run_id: UUID, key: str, status: str) -> None:
             await asyncio.sleep(0.01)
 
 
+GIVEN: dict[str, dict[str, Any]] = {
+    "terminate_run": {"reason": "enough"},
+    "restart_run": {},
+    "pause_run": {"reason": None, "at_once": True},
+}
+
+
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["here", "elsewhere"])
-@pytest.mark.parametrize("action", ["terminate_run", "restart_run", "pause_run"])
+@pytest.mark.parametrize("action", list(GIVEN))
 async def test_a_result_that_comes_too_late_changes_nothing(
     runs: Runs, api: Launcher, action: str, *, elsewhere: bool
 ) -> None:
@@ -288,12 +296,7 @@ async def test_a_result_that_comes_too_late_changes_nothing(
     runs.functions["slow"] = held
     run_id = await runs.start(Definition("x", chain(task("slow"), task("after"))))
     await eventually(lambda: len(results) == 1)
-    given: dict[str, Any] = {
-        "terminate_run": {"reason": "enough"},
-        "restart_run": {},
-        "pause_run": {"reason": None, "at_once": True},
-    }[action]
-    await act(runs, api if elsewhere else runs.launcher, run_id, action, **given)
+    await act(runs, api if elsewhere else runs.launcher, run_id, action, **GIVEN[action])
     results[0].set_result("late")
     if action == "terminate_run":
         await eventually(lambda: not runs.engine._execution.contexts)
@@ -327,7 +330,7 @@ async def test_runs_that_wait_hold_no_task_no_thread_and_no_slot(runs: Runs) -> 
                 last = await runs.launcher.launch(session, runs.access, NewRun(version, "waits", {}), "tests")
     started = await count_of(runs, WorkflowRun)
     async with asyncio.timeout(WITHIN_S):
-        while await count_of(runs, WorkflowRun, WorkflowRun.status == RunStatus.WAITING) < started:
+        while await count_of(runs, WorkflowRun, WorkflowRun.status == RunStatus.WAITING) < started:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     execution = runs.engine._execution
     await eventually(lambda: not execution.contexts and not execution._tasks)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ def test_states_are_made_again_from_what_changed(documents: list[dict[str, Any]]
     states = [document_of(members) for members in documents]
     before = deepcopy(states)
     kept = [stored(True, states[0])]
-    for old, new in zip(states, states[1:], strict=False):
+    for old, new in pairwise(states):
         kept.append(stored(False, changes_between(old, new)))
 
     for count, expected in enumerate(before, start=1):

@@ -24,6 +24,8 @@ from tests.fixtures.tenants import Tenant
 
 CONFIG = {"prompts": {"main": {"messages": [{"role": "user", "content": "{{q}}"}]}}, "model": "spectral-local/small"}
 
+KEPT_OR_ANSWERED: tuple[tuple[str, dict[str, Any]], ...] = (("heartbeat", {}), ("result", {"output": 1}))
+
 
 @pytest.fixture
 def queue(app: Litestar) -> RemoteQueue:
@@ -106,7 +108,7 @@ async def test_a_lost_lease_is_offered_again_and_its_first_holder_changes_nothin
     (alive,) = await lease(client, tenant)
     assert (alive["task_id"], alive["attempt"]) == (dead["task_id"], 2)
     assert alive["idempotency_key"] == dead["idempotency_key"]
-    for what, body in (("heartbeat", {}), ("result", {"output": "too late"})):
+    for what, body in KEPT_OR_ANSWERED:
         assert problem(await send(client, tenant, dead, what, **body)) == (409, "task-lease-lost")
     assert (await send(client, tenant, alive, output=None)).status_code == 204
     assert problem(await send(client, tenant, dead, output=None)) == (409, "task-lease-lost")
@@ -142,7 +144,7 @@ async def test_a_cancelled_task_says_so_to_its_holder_and_is_offered_to_nobody(
         assert await queue.cancel(session, tenant.access, run.id, 1) == 2
         assert await queue.cancel(session, tenant.access, run.id, 1) == 0
     assert await lease(client, tenant, capacity=10) == []
-    for what, body in (("heartbeat", {}), ("result", {"output": 1})):
+    for what, body in KEPT_OR_ANSWERED:
         assert problem(await send(client, tenant, held, what, **body)) == (410, "task-cancelled")
         wrong = held | {"lease_token": "x" * 43}
         assert problem(await send(client, tenant, wrong, what, **body)) == (409, "task-lease-lost")
@@ -236,7 +238,7 @@ async def test_both_scopes_are_needed_and_nothing_of_others_is_there(
         answer = await client.post(f"{tenant.url}/work/resize/lease", json={}, headers=narrow)
         assert problem(answer) == (403, "forbidden")
     assert await lease(client, other_tenant) == []
-    for what, body in (("heartbeat", {}), ("result", {"output": 1})):
+    for what, body in KEPT_OR_ANSWERED:
         assert problem(await send(client, other_tenant, task, what, **body)) == (404, "not-found")
     for agent in (new_id(), "router"):
         for path in ("lease", f"{task['task_id']}/heartbeat"):

@@ -143,7 +143,7 @@ async def test_a_step_is_put_for_a_queue_or_for_an_agent(tenant: Tenant, databas
     )
     agent_id = UUID(made.json()["id"])
     steps = RemoteSteps(queue, tenant.access)
-    cases = [
+    cases: list[tuple[str, dict[str, Any]]] = [
         ("resize", {"queue": "resize", "task": "shrink", "lease_s": 5, "max_attempts": 1}),
         ("agent:Router", {"agent": "Router"}),
         (f"agent:{agent_id}", {"agent": str(agent_id)}),
@@ -190,7 +190,7 @@ async def test_a_step_that_cannot_be_put_has_failed_and_its_run_goes_on(
 async def test_a_step_that_tries_again_waits_for_its_new_task_only(tenant: Tenant, database: Database) -> None:
     queue, _ = queue_of_tests()
     run = await waiting_run(database, tenant)
-    more = {"run": run, "step_key": "a", "iteration": 1}
+    more: dict[str, Any] = {"run": run, "step_key": "a", "iteration": 1}
     (first,) = await put(database, tenant, queue, **more)
     (leased,) = await lease(database, tenant, queue)
     failure = Answer(error={"type": "busy", "message": "", "retryable": True})

@@ -227,7 +227,9 @@ async def test_a_ticket_gives_no_more_than_its_bearer_has_when_it_is_used_and_la
         assert (await transaction.execute(stored)).scalar_one() == 0
 
 
-async def test_clients_that_go_or_talk_disturb_nobody(place: Place) -> None:
+async def test_clients_that_go_or_talk_disturb_nobody_and_a_server_that_ends_lets_go_of_them(
+    place: Place, server: ForkedServer
+) -> None:
     """They vanish without a word, close in the middle, or send what nobody asked for."""
     recorder = place.recorder
     run = await recorder.run(name="open")
@@ -248,6 +250,19 @@ async def test_clients_that_go_or_talk_disturb_nobody(place: Place) -> None:
         await asyncio.wait_for(asyncio.gather(watching, hearing), PATIENCE_S)
     assert steady.seqs == heard.seqs == list(range(1, ended.last_seq + 1))
     assert steady.code == heard.code == 1000
+    # A server that is asked to end does not wait for a run to end.
+    await recorder.run(name="endless")
+    left = Watcher()
+    watching = asyncio.create_task(left.watch(f"{place.url}/ws/runs/endless", place.named))
+    await left.reach(1)
+    headers = {**place.tenant.client_headers, "Accept": "text/event-stream"}
+    async with place.client.stream("GET", f"{place.tenant.url}/runs/endless/events", headers=headers) as stream:
+        lines = stream.aiter_lines()
+        assert await anext(lines) == "retry: 1000"
+        assert await asyncio.to_thread(server.terminate) == 0
+        assert [line async for line in lines if line.startswith("id: ")] == ["id: 1"]
+    await asyncio.wait_for(watching, PATIENCE_S)
+    assert (left.seqs, left.code) == ([1], 1012)
 
 
 @asynccontextmanager

@@ -93,6 +93,7 @@ class Launcher:
         run = _row(access, new, created_by)
         insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
         values = {column.name: getattr(run, column.key) for column in WorkflowRun.__table__.columns}
+        # tenancy: the values say the workspace.
         added = await session.execute(
             insert(WorkflowRun).values(values).on_conflict_do_nothing().returning(WorkflowRun.id)
         )
@@ -115,6 +116,7 @@ class Launcher:
             )
         )
         queued = NewEvent("run.queued", status=run.status, input=run.inputs)
+        # tenancy: the row says its workspace.
         await session.execute(sa.insert(WorkflowRunEvent).values(queued.row(run, 1, now)))
         if self.live is not None:
             await self.live.publish(session, topic_of(run.id), 1)

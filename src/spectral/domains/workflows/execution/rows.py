@@ -53,11 +53,15 @@ STEP_CHANGES = (
     "finished_at",
 )
 
-# Built once: what is the same object is compiled once.
+# Built once: what is the same object is compiled once.  tenancy: `_RUN` names the workspace.
 _RUN = sa.and_(WorkflowRun.workspace_id == sa.bindparam("of_workspace"), WorkflowRun.id == sa.bindparam("of_run"))
+# tenancy: by `_RUN`.
 LOOK = sa.select(*(getattr(WorkflowRun, name) for name in NEWS)).where(_RUN)
+# tenancy: by `_RUN`.
 HOLD = LOOK.with_for_update()
+# tenancy: by `_RUN`.
 SHARE = sa.select(WorkflowRun.lease).where(_RUN).with_for_update(read=True)
+# tenancy: by `_RUN`.
 CHANGE_RUN = (
     sa.update(cast("sa.Table", WorkflowRun.__table__))
     .where(_RUN)
@@ -148,6 +152,7 @@ class RunRows:
         await session.execute(CHANGE_RUN, self._names | {name: getattr(run, name) for name in RUN_COLUMNS})
         if events:
             rows = [event.row(run, seq, now) for seq, event in enumerate(events, start=first)]
+            # tenancy: every row says its workspace.
             await session.execute(sa.insert(WorkflowRunEvent), rows)
             if self._launcher.live is not None:
                 await self._launcher.live.publish(session, topic_of(run.id), run.last_seq)
@@ -180,6 +185,7 @@ class RunRows:
             "next_nodes": scheduler.next_nodes() if scheduler.ended is None else [],
             "steps_completed": ended,
         }
+        # tenancy: the row says its workspace.
         await session.execute(sa.insert(WorkflowCheckpoint), [row])
         run.next_index += 1
         self._stored = document
@@ -197,6 +203,7 @@ class RunRows:
                 new.append(row)
                 self._steps.add((key, iteration))
         if new:
+            # tenancy: every row says its workspace.
             await session.execute(sa.insert(WorkflowStep), new)
         if changed:
             await session.execute(CHANGE_STEP, changed)

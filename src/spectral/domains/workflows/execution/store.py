@@ -87,6 +87,7 @@ class RunRepository(WorkspaceRepository[WorkflowRun]):
         await self.session.flush()
         if events:
             rows = [event.row(run, seq, now) for seq, event in enumerate(events, start=first)]
+            # tenancy: every row says its workspace.
             await self.session.execute(sa.insert(WorkflowRunEvent), rows)
             if self._live is not None:
                 await self._live.publish(self.session, topic_of(run.id), run.last_seq)
@@ -101,11 +102,13 @@ class RunRepository(WorkspaceRepository[WorkflowRun]):
             WorkflowCheckpoint.run_id == run.id,
         )
         wanted = run.next_index - 1 if up_to is None else up_to
+        # tenancy: by `mine`.
         full = (
             sa.select(sa.func.max(WorkflowCheckpoint.index))
             .where(*mine, WorkflowCheckpoint.full.is_(True), WorkflowCheckpoint.index <= wanted)
             .scalar_subquery()
         )
+        # tenancy: by `mine`.
         found = await self.session.scalars(
             sa.select(WorkflowCheckpoint)
             .where(*mine, WorkflowCheckpoint.index >= full, WorkflowCheckpoint.index <= wanted)

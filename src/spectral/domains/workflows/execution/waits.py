@@ -293,6 +293,7 @@ class Waits:
         }
 
         async def insert(session: AsyncSession) -> None:
+            # tenancy: the row says its workspace.
             await session.execute(sa.insert(WorkflowInterrupt).values(row))
 
         self.effects.append(insert)

@@ -42,6 +42,7 @@ class RemoteTaskRepository(WorkspaceRepository[RemoteTask]):
     async def has_any(self, queue: str, now: datetime) -> bool:
         """Whether a runner would get something of this queue."""
         for status in (LEASED, QUEUED):
+            # tenancy: by `_available`.
             available = sa.select(RemoteTask.id).where(*self._available(queue, status, now)).limit(1)
             if (await self.session.execute(available)).first() is not None:
                 return True
@@ -55,6 +56,7 @@ class RemoteTaskRepository(WorkspaceRepository[RemoteTask]):
         found: list[RemoteTask] = []
         for status in (LEASED, QUEUED):
             if len(found) < limit:
+                # tenancy: by `_available`.
                 statement = (
                     sa.select(RemoteTask)
                     .where(*self._available(queue, status, now))
