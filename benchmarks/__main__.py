@@ -14,6 +14,7 @@ from benchmarks.ingest import MEBIBYTE, SMALL_QUEUE, measure_ingestion, measure_
 from benchmarks.postgres import BenchPostgres, running_postgres
 from benchmarks.raw_store import raw_postgres, raw_sqlite
 from benchmarks.reads import fill, measure_reads
+from benchmarks.runner import measure_runner
 from benchmarks.server import BenchServer, resident_bytes, running_server
 from benchmarks.workflows import measure_workflows
 
@@ -27,7 +28,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each figure of the API is measured")
     parser.add_argument("--spans", type=int, default=SPANS, help="stored before reading is measured")
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
-    parser.add_argument("--only", choices=["api", "ingest", "reads", "workflows"], help="one part instead of all")
+    parser.add_argument(
+        "--only", choices=["api", "ingest", "reads", "workflows", "runner"], help="one part instead of all"
+    )
     options = parser.parse_args()
     if options.database != "postgresql":
         sqlite(options.only, options.seconds, options.spans)
@@ -58,6 +61,10 @@ def sqlite(only: str | None, seconds: float, spans: int) -> None:
             bare = bare_engine(f"sqlite:///{folder}/bare.db")
         with running_server() as server:
             figures += asyncio.run(measure_workflows(server, bare, lambda: _sqlite_size(server)))
+    if only in {None, "runner"}:
+        with running_server() as server:
+            url = f"sqlite+aiosqlite:///{server.data_dir / 'spectral.db'}"
+            figures += asyncio.run(measure_runner(server, url))
     print_table(figures, "one server process, SQLite (synchronous=FULL); client on the same machine")
 
 
@@ -76,6 +83,9 @@ def postgresql(postgres: BenchPostgres, only: str | None, seconds: float, spans:
         if only in {None, "workflows"}:
             bare = bare_engine(postgres.database_url)
             figures += asyncio.run(measure_workflows(server, bare, postgres.size))
+        if only in {None, "runner"}:
+            url = postgres.environment["SPECTRAL_DATABASE_URL"]
+            figures += asyncio.run(measure_runner(server, url))
     print_table(figures, "one server process, PostgreSQL 18 (fsync on) on the same machine; client as well")
 
 

@@ -270,8 +270,9 @@ def create_app(settings: Settings) -> Litestar:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-            await trace_ingestor.stop()
+            # Work in progress may still store traces.
             await work.close()
+            await trace_ingestor.stop()
             await people.close()
             await limiter.close()
             await databases.close()

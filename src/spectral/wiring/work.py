@@ -76,6 +76,8 @@ from spectral.settings import Settings
 from spectral.wiring.databases import Databases
 from spectral.wiring.people import People
 
+RUNS_PER_PROCESS = 200
+
 
 class Work:
     """What is done outside requests: the engine with every kind of work and everything that is due at intervals."""
@@ -132,10 +134,12 @@ class Work:
             scoring=RunScoring(self.door),
         )
         runs = settings.engine_runs_per_workspace
-        self.engine.register(WORKFLOW, workflow_handler(workshop), max_per_workspace=runs)
+        # Executions of runs are tasks of the loop, and most of them wait for something else.
+        handler = workflow_handler(workshop)
+        self.engine.register(WORKFLOW, handler, max_per_workspace=runs, max_per_process=RUNS_PER_PROCESS)
         # The platform's own runs take a long time each: they have slots of their own.
-        self.engine.register(VALIDATION, workflow_handler(workshop), max_per_workspace=jobs)
-        self.engine.register(SCAN, workflow_handler(workshop), max_per_workspace=jobs)
+        self.engine.register(VALIDATION, handler, max_per_workspace=jobs)
+        self.engine.register(SCAN, handler, max_per_workspace=jobs)
         self.work_waiting = WorkWaiting(application, self.live, self.remote_queue)
         run_retention = RunRetention(application, identity, settings.run_retention_days)
         every(RUN_RETENTION, RUN_RETENTION_INTERVAL_S, run_retention.run)

@@ -17,8 +17,8 @@ from spectral.platform.shared.secret_box import sealed
 
 NAME_MAXIMUM = 128
 KEY_MAXIMUM = 512
-SECRET_PURPOSE = "workflow-secret"
-SECRET_NAME = r"[A-Z][A-Z0-9_]{0,63}"
+SECRET_PURPOSE = "workflow-secret"  # noqa: S105
+SECRET_NAME = r"[A-Z][A-Z0-9_]{0,63}"  # noqa: S105
 STATUSES = ", ".join(f"'{status}'" for status in RunStatus)
 OPEN_TASKS = sa.text("status IN ('queued', 'leased')")
 LEASED_TASKS = sa.text("status = 'leased'")

@@ -53,7 +53,10 @@ class Identity:
 class IdentityVerifier(Protocol):
     """Knows what one kind of caller may do; domains implement it, `app.py` wires it."""
 
-    kind: PrincipalKind
+    @property
+    def kind(self) -> PrincipalKind:
+        """Of the callers that it knows."""
+        ...
 
     async def present(self, identity: Identity, target: Target) -> Principal:
         """The caller, with rights read from the database. Raises NotAuthenticatedError when it has ended."""

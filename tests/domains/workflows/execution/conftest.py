@@ -9,9 +9,8 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-import spectral.domains.accounts.models  # noqa: F401
-import spectral.domains.workspaces.models  # noqa: F401  # The tables that others refer to.
-
+import spectral.domains.accounts.models
+import spectral.domains.workspaces.models  # The tables that others refer to.  # noqa: F401
 from spectral.domains.workflows.definitions.model import Definition, NodeKind
 from spectral.domains.workflows.execution.children import Subflows
 from spectral.domains.workflows.execution.launching import KIND, Launcher, NewRun
@@ -116,7 +115,7 @@ class Runs:
         """The run, once it is one of these; once it has ended where none is named."""
         try:
             async with asyncio.timeout(within_s):
-                while (run := await self.read(run_id)).status not in (statuses or FINAL):
+                while (run := await self.read(run_id)).status not in (statuses or FINAL):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
         except TimeoutError:
             run = await self.read(run_id)

@@ -92,7 +92,7 @@ class Observed:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2 * ROUNDS))
 async def test_nothing_that_came_before_is_done_again(runs: Runs, seed: int) -> None:
-    definition = Definition("made-up", made_up(random.Random(seed)))  # noqa: S311 - which, not a secret
+    definition = Definition("made-up", made_up(random.Random(seed)))  # noqa: S311
     observed = Observed(runs, definition)
     source = await runs.until(await runs.start(definition))
     assert source.status == "succeeded", source.error

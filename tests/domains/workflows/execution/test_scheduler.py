@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ def task(name: str, **values: Any) -> Node:
 
 
 def chain(*nodes: Node, result: Any = None) -> Graph:
-    edges = [Edge(one.id, other.id) for one, other in zip(nodes, nodes[1:], strict=False)]
+    edges = [Edge(one.id, other.id) for one, other in pairwise(nodes)]
     return Graph(nodes, tuple(edges), result)
 
 
@@ -315,7 +316,7 @@ def test_a_loop_ends_at_its_limit_and_says_so() -> None:
     params = {"do_until": "output == 'never'", "max_iterations": 3}
     loop = Node("loop", NodeKind.LOOP, params=params, bodies={"body": chain(task("n"))})
 
-    run = Driver(Definition("x", chain(loop)), {"n": lambda given: str(given)}).run()
+    run = Driver(Definition("x", chain(loop)), {"n": str}).run()
 
     assert run.outputs["exhausted"]
     assert run.outputs["iterations"] == 3
@@ -403,3 +404,11 @@ def test_what_was_decided_is_the_same_from_a_stored_state() -> None:
 
     assert again.order == ["both[right]/r1", "both[right]/r2", "end"]
     assert again.outputs["left"] == "L"
+
+
+def test_outputs_that_do_not_fit_their_schema_fail_the_run() -> None:
+    schema = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
+    definition = Definition("x", chain(task("a")), outputs={"n": "${steps.a.outputs}"}, outputs_schema=schema)
+
+    assert Driver(definition, {"a": lambda _: 1}).run().outputs == {"n": 1}
+    assert Driver(definition, {"a": lambda _: "one"}).run().error["type"] == "invalid-outputs"

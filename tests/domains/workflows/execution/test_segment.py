@@ -4,9 +4,20 @@ import asyncio
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from spectral.domains.workflows.definitions.model import Budget, Definition, Graph, Node, NodeKind, Question, Retries
+from spectral.domains.workflows.definitions.model import (
+    Budget,
+    Definition,
+    Evaluation,
+    Graph,
+    Node,
+    NodeKind,
+    Question,
+    Retries,
+)
 from spectral.domains.workflows.execution.states import RunStatus
+from spectral.domains.workflows.models import RemoteTask, WorkflowRun
 from spectral.domains.workflows.nodes.calls import NodeCall, NodeError, NodeResult, Suspend, Usage
 from tests.domains.workflows.execution.conftest import Runs
 from tests.domains.workflows.execution.test_scheduler import chain, task
@@ -182,11 +193,11 @@ async def test_an_event_ends_a_wait_beside_a_node_that_works_on(runs: Runs) -> N
     both = Node("both", NodeKind.ALL, bodies={"long": chain(task("long")), "wait": waiting})
     run_id = await runs.start(Definition("x", chain(both)))
     async with asyncio.timeout(10):
-        while "both[long]/long" not in runs.calls:
+        while "both[long]/long" not in runs.calls:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         await runs.signal(run_id, "go", 1)
-        while "both[wait]/after" not in runs.calls:
+        while "both[wait]/after" not in runs.calls:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     hold.set()
 
@@ -235,7 +246,7 @@ async def test_a_run_that_spends_more_than_its_budget_ends(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize(
-    "outputs", [float("nan"), "x" * (1024 * 1024), {"x": object()}], ids=["nan", "large", "no-json"]
+    "outputs", [float("nan"), "x" * (1024 * 1024), {"x": object()}, "\x00"], ids=["nan", "large", "no-json", "nul"]
 )
 async def test_outputs_that_cannot_be_kept_fail_their_node(runs: Runs, outputs: Any) -> None:
     async def odd(_: NodeCall) -> Any:
@@ -276,13 +287,11 @@ async def test_a_run_of_many_steps_is_made_again_from_its_checkpoints(runs: Runs
 
     state = await runs.state(run_id)
 
-    assert [key for key in state.nodes] == names
+    assert list(state.nodes) == names
     assert {entry["status"] for entry in state.nodes.values()} == {"succeeded"}
 
 
 async def test_the_outputs_are_judged_before_the_last_event(runs: Runs) -> None:
-    from spectral.domains.workflows.definitions.model import Evaluation
-
     runs.scores = {"scores": {"quality": 0.5}, "summary": "fair"}
     run_id = await runs.start(Definition("x", chain(task("a")), evaluation=Evaluation("r")))
     await runs.until(run_id)
@@ -290,3 +299,25 @@ async def test_the_outputs_are_judged_before_the_last_event(runs: Runs) -> None:
     types = [event.type for event in await runs.events(run_id)]
 
     assert types[-3:] == ["evaluation.started", "evaluation.completed", "run.succeeded"]
+
+
+async def test_what_the_losers_of_a_race_waited_for_is_not_wanted_any_more(runs: Runs) -> None:
+    nap = Node("nap", NodeKind.SLEEP, params={"seconds": 60})
+    await runs.define(Definition("child", chain(nap)))
+    ask = Node("ask", NodeKind.INTERRUPT, params={"title": "Well?"})
+    sub = Node("sub", NodeKind.SUBFLOW, params={"workflow": "child"})
+    work = Node("work", NodeKind.REMOTE, params={"queue": "press"})
+    brief = Node("brief", NodeKind.SLEEP, params={"seconds": 0.3})
+    branches = {"ask": chain(ask), "sub": chain(sub), "work": chain(work), "brief": chain(brief)}
+    run_id = await runs.start(Definition("x", chain(Node("race", NodeKind.RACE, bodies=branches))))
+
+    run = await runs.until(run_id)
+
+    assert run.outputs["winner"] == "brief"
+    assert [asked.status for asked in await runs.interrupts(run_id)] == ["cancelled"]
+    async with runs.database.transaction(runs.access, read_only=True) as session:
+        mine = WorkflowRun.workspace_id == runs.access.workspace_id, WorkflowRun.parent_run_id == run_id
+        children = (await session.scalars(sa.select(WorkflowRun.status).where(*mine))).all()
+        asked = RemoteTask.workspace_id == runs.access.workspace_id
+        tasks = (await session.scalars(sa.select(RemoteTask.status).where(asked))).all()
+    assert (list(children), list(tasks)) == (["cancelled"], ["cancelled"])

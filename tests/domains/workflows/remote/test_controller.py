@@ -85,7 +85,12 @@ async def test_a_task_is_leased_once_kept_and_answered_once(
     assert extended is not None
     assert extended > (stored[0].expires_at or extended)
 
-    result = {"output": {"pixels": 12}, "usage": {"input_tokens": 3}, "cost_usd": "0.0042", "trace_id": "ab" * 16}
+    result: dict[str, Any] = {
+        "output": {"pixels": 12},
+        "usage": {"input_tokens": 3},
+        "cost_usd": "0.0042",
+        "trace_id": "ab" * 16,
+    }
     assert (await send(client, tenant, first[0], **result)).status_code == 204
     assert (await send(client, tenant, first[0], **result)).status_code == 204
     assert problem(await send(client, tenant, first[0], output={"pixels": 13})) == (409, "task-answered")
@@ -133,7 +138,7 @@ async def test_a_cancelled_task_says_so_to_its_holder_and_is_offered_to_nobody(
 ) -> None:
     queue, woken = queue_of_tests()
     run = await waiting_run(database, tenant)
-    more = {"run": run, "iteration": 1}
+    more: dict[str, Any] = {"run": run, "iteration": 1}
     await put(database, tenant, queue, step_key="a", **more)
     (held,) = await lease(client, tenant)
     await put(database, tenant, queue, step_key="b", **more)

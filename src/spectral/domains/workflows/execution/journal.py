@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from spectral.domains.workflows.execution.store import NewEvent
-from spectral.platform.logs import masked
+from spectral.domains.workflows.nodes.masking import masked_inputs
 from spectral.platform.shared.clock import utc_now
 
 COALESCE_S = 0.05
@@ -81,7 +81,7 @@ class NodeJournal:
             raise ValueError(f"a level is one of {', '.join(sorted(LEVELS))}, not {level}")
         told: dict[str, Any] = {"message": message[:TEXT_MAXIMUM]}
         if data is not None:
-            told["data"] = masked(data)
+            told["data"] = masked_inputs(data)
         event = NewEvent("log", node=self._key, level=level, category=category, data=told, started_at=utc_now())
         self._journal.say(event)
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from spectral.domains.workflows.definitions.expressions import ExpressionError, evaluate, evaluate_condition
+from spectral.domains.workflows.definitions.json_schemas import schema_failures
 from spectral.domains.workflows.definitions.model import (
     CONTAINERS,
     WAITS,
@@ -72,6 +73,8 @@ class Scheduler:
         """Steps whose rows are new or different: key and iteration, and the entry as it was last."""
         self.cancelled: set[str] = set()
         """Keys whose work, if any is in flight, is not wanted any more."""
+        self.released: list[tuple[str, Mapping[str, Any]]] = []
+        """Waits that ended without what they waited for: key and wait. Whoever works for them may stop."""
         self.last_node: str | None = None
         self._ready: list[Ready] = []
         self._room = 0
@@ -462,6 +465,12 @@ class Scheduler:
         except ExpressionError as error:
             self.ended = Ended(error={"type": "expression", "message": f"outputs: {error}"})
             return
+        schema = self.definition.outputs_schema
+        failures = [] if schema is None else schema_failures(schema, outputs)
+        if failures:
+            message = f"outputs{failures[0].pointer}: {failures[0].detail}"
+            self.ended = Ended(error={"type": "invalid-outputs", "message": message})
+            return
         self.ended = Ended(outputs=outputs)
 
     def _cancel_open(self, prefix: str) -> None:
@@ -469,7 +478,14 @@ class Scheduler:
             if self.state.status(key) in {NodeStatus.RUNNING, NodeStatus.WAITING}:
                 self._cancel(key)
 
+    def release(self, key: str) -> None:
+        """What the node waits for, if it does, is not wanted any more."""
+        wait = self.state.entry(key).get("wait")
+        if wait is not None:
+            self.released.append((key, wait))
+
     def _cancel(self, key: str) -> None:
+        self.release(key)
         self.state.put(key, status=NodeStatus.CANCELLED.value, wait=None, finished_at=self.now.isoformat())
         self.cancelled.add(key)
         self.touch(key)

@@ -14,13 +14,15 @@ from typing import Any, Protocol, Self
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral.domains.agents.json_values import storable_json
+from spectral.domains.workflows.definitions.expressions import Scope
 from spectral.domains.workflows.definitions.model import WAITS, Definition, Evaluation, NodeKind
 from spectral.domains.workflows.execution.journal import RunJournal
 from spectral.domains.workflows.execution.launching import Launcher
 from spectral.domains.workflows.execution.mail import Mail
 from spectral.domains.workflows.execution.rows import RunRows
 from spectral.domains.workflows.execution.scheduler import DEFAULT, Ended, Ready, Scheduler
-from spectral.domains.workflows.execution.scope import Tree
+from spectral.domains.workflows.execution.scope import RunScope, Tree
 from spectral.domains.workflows.execution.state import NodeStatus, State
 from spectral.domains.workflows.execution.states import FINAL, RunAction, RunStatus, next_status
 from spectral.domains.workflows.execution.store import NewEvent, topic_of
@@ -47,7 +49,16 @@ Outcome = NodeResult | Suspend | NodeError
 
 
 class Surroundings(Protocol):
-    """What a run that ends leaves open around it."""
+    """What stands around a run: questions, tasks of runners, subflows, and whoever wants to know of its end."""
+
+    async def release(
+        self,
+        session: AsyncSession,
+        access: WorkspaceAccess,
+        run: WorkflowRun,
+        waits: Sequence[tuple[str, Mapping[str, Any]]],
+    ) -> None:
+        """What these waits, by the keys of their nodes, waited for is not wanted any more."""
 
     async def close(self, session: AsyncSession, access: WorkspaceAccess, run: WorkflowRun) -> None:
         """Its questions, tasks and subflows end, whoever waits for it is told, and those who asked to know of it."""
@@ -57,9 +68,15 @@ class Scoring(Protocol):
     """How the outputs of a run are judged."""
 
     async def __call__(
-        self, database: Database, access: WorkspaceAccess, evaluation: Evaluation, run: WorkflowRun, outputs: Any
+        self,
+        database: Database,
+        access: WorkspaceAccess,
+        evaluation: Evaluation,
+        run: WorkflowRun,
+        outputs: Any,
+        scope: Scope,
     ) -> dict[str, Any]:
-        """Scores as JSON; what goes wrong is part of it."""
+        """Scores as JSON; what goes wrong is part of it. scope: what `expected` may ask for."""
 
 
 @dataclass(frozen=True)
@@ -246,6 +263,9 @@ class Segment:
         for effect in self._waits.effects:
             await effect(session)
         self._waits.effects.clear()
+        if scheduler.released:
+            await self._workshop.surroundings.release(session, self._context.access, run, scheduler.released)
+            scheduler.released.clear()
         size = self._rows.grows_to(scheduler.state) if scheduler.ended is None else 0
         if size > STATE_LIMIT_BYTES:
             message = f"The state would be {size} bytes; at most {STATE_LIMIT_BYTES} are kept"
@@ -434,7 +454,9 @@ class Segment:
         evaluation, ended = self._definition.evaluation, self._scheduler.ended
         if evaluation is not None and ended is not None:
             database, access = self._context.database, self._context.access
-            scored = await self._workshop.scoring(database, access, evaluation, self._run, ended.outputs)
+            scheduler = self._scheduler
+            scope = RunScope(scheduler.tree, scheduler.state, scheduler.facts, "", output=ended.outputs)
+            scored = await self._workshop.scoring(database, access, evaluation, self._run, ended.outputs, scope)
             self._scored = {**scored, "status": "completed"}
 
     # Limits ------------------------------------------------------------------------------------------------------
@@ -493,7 +515,11 @@ class _Silence:
 def _checked(result: NodeResult) -> Outcome:
     """The result, unless it cannot be kept."""
     try:
-        size = len(json.dumps(result.outputs, allow_nan=False, ensure_ascii=False).encode("utf-8", "strict"))
+        text = json.dumps(result.outputs, allow_nan=False, ensure_ascii=False)
+        size = len(text.encode("utf-8", "strict"))
+        if "\\u0000" in text:
+            # As it may stand for itself, or for the character that a database does not hold.
+            storable_json(result.outputs)
     except (TypeError, ValueError, RecursionError):
         return NodeError("invalid-output", "The outputs are no JSON", retryable=False)
     if size > OUTPUT_LIMIT_BYTES:

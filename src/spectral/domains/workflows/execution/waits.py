@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-import jsonschema
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral.domains.workflows.definitions.json_schemas import schema_failures
 from spectral.domains.workflows.definitions.model import NodeKind
 from spectral.domains.workflows.execution.launching import NewRun
 from spectral.domains.workflows.execution.mail import Mail
@@ -24,6 +24,7 @@ from spectral.domains.workflows.execution.store import NewEvent
 from spectral.domains.workflows.models import WorkflowInterrupt, WorkflowRun, WorkflowSignal
 from spectral.domains.workflows.nodes.calls import NodeError, Suspend
 from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.events import EventType, emit
 from spectral.platform.shared.errors import SpectralError
 from spectral.platform.shared.ids import new_id
 
@@ -113,7 +114,10 @@ class Waits:
     def settle(self, mail: Mail) -> bool:
         """Whether any wait has come to its end."""
         settled = False
-        for key in self._scheduler.state.with_status(NodeStatus.WAITING):
+        state = self._scheduler.state
+        # Who began first is served first; a state that was read back has lost the order of its keys.
+        waiting = state.with_status(NodeStatus.WAITING)
+        for key in sorted(waiting, key=lambda one: state.entry(one).get("ordinal", 0)):
             if self._scheduler.state.status(key) is NodeStatus.WAITING:
                 # An end before this one may have cancelled it.
                 entry = self._scheduler.state.entry(key)
@@ -295,6 +299,14 @@ class Waits:
         async def insert(session: AsyncSession) -> None:
             # tenancy: the row says its workspace.
             await session.execute(sa.insert(WorkflowInterrupt).values(row))
+            told = {
+                "run_id": str(self._run.id),
+                "run": self._run.name,
+                "workflow": self._run.workflow_name,
+                "kind": kind,
+            }
+            subject = f"interrupt:{identifier}"
+            await emit(session, self._access, EventType.WORKFLOW_INTERRUPT_REQUESTED, subject=subject, data=told)
 
         self.effects.append(insert)
         wait = {
@@ -345,6 +357,7 @@ class Waits:
             self._settle_task(key, task.status, task.outcome or {})
             return True
         if due:
+            self._scheduler.release(key)
             self._scheduler.fail(key, NodeError("timeout", "Nothing came back in time", retryable=False))
         return due
 
@@ -447,10 +460,8 @@ class Waits:
 
 
 def _mistake(payload: Any, schema: Mapping[str, Any] | None) -> str | None:
-    if schema is None:
-        return None
-    fits = jsonschema.Draft202012Validator(schema).is_valid(payload)
-    return None if fits else "The payload does not fit the schema of the wait"
+    failures = [] if schema is None else schema_failures(schema, payload)
+    return f"The payload does not fit: {failures[0].pointer} {failures[0].detail}" if failures else None
 
 
 def _consume(signal: WorkflowSignal, by: str, at: datetime) -> Effect:

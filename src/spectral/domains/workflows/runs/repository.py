@@ -108,6 +108,11 @@ class InterruptRepository(WorkspaceRepository[WorkflowInterrupt]):
             interrupt.status = CANCELLED
         return asked
 
+    async def withdraw(self, identifier: UUID) -> None:
+        """Nobody is asked this any more, unless it is answered already."""
+        pending = (WorkflowInterrupt.id == identifier, WorkflowInterrupt.status == PENDING)
+        await self.execute(self.update(*pending).values(status=CANCELLED).execution_options(synchronize_session=False))
+
     def _with_runs(self, *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
         same = sa.and_(
             WorkflowRun.workspace_id == WorkflowInterrupt.workspace_id, WorkflowRun.id == WorkflowInterrupt.run_id

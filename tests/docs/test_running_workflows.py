@@ -1,0 +1,54 @@
+"""The tour of `docs/running-workflows.md` in one shell, against a real server: every block prints what the page says."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.fixtures.project import ROOT
+from tests.fixtures.servers import ServerProcess
+
+PAGE = ROOT / "docs" / "running-workflows.md"
+BLOCK = re.compile(r"^```bash\n(?P<source>.*?)^```$(?P<printed>\n\n(?:    [^\n]*\n)+)?", re.MULTILINE | re.DOTALL)
+MARK = "-- the next block --"
+
+
+def pattern_of(printed: str) -> str:
+    """What the page shows, as a regular expression: `…` is anything in a line, by itself any number of lines."""
+    lines = [line.removeprefix("    ") for line in printed.strip("\n").splitlines()]
+    return "".join(
+        r"(?:.*\n)*" if line == "…" else ".*".join(map(re.escape, line.split("…"))) + r"\n" for line in lines
+    )
+
+
+def test_every_block_prints_what_the_page_says(server: ServerProcess, tmp_path: Path) -> None:
+    assert shutil.which("curl"), "the page's blocks need curl"
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    found = [(one["source"], one["printed"]) for one in BLOCK.finditer(PAGE.read_text(encoding="utf-8"))]
+    source = f"\necho; echo '{MARK}'\n".join(source for source, _ in found)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", source],
+        cwd=folder,
+        env={
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "SPECTRAL": server.url,
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    told = f"{done.stdout}\n{done.stderr}\n{server.log}"
+    assert done.returncode == 0, told
+    answers = done.stdout.split(f"\n{MARK}\n")
+    assert len(answers) == len(found), told
+    assert sum(printed is not None for _, printed in found) > len(found) / 2
+    wrong = [
+        f"{block}prints:\n{answer}not:{printed}"
+        for (block, printed), answer in zip(found, answers, strict=True)
+        if not re.fullmatch(pattern_of(printed or ""), answer)
+    ]
+    assert wrong == [], "\n".join(wrong)
