@@ -1,4 +1,4 @@
-"""The tour of `docs/running-workflows.md` in one shell, against a real server: every block prints what the page says."""
+"""The tour of `docs/running-workflows.md` in one shell on a real server: every block prints what the page says."""
 
 import os
 import re

@@ -77,7 +77,7 @@ class Performance:
     async def step(self, run: dict[str, Any], key: str) -> dict[str, Any]:
         """One step of the run."""
         found = (await self.stage.get(f"/runs/{run['id']}/steps?limit=100"))["results"]
-        return next(step for step in found if step["key"] == key)  # type: ignore[no-any-return]
+        return next(step for step in found if step["key"] == key)
 
     async def events(self, run: dict[str, Any]) -> list[str]:
         """What happened: types, and the step where there is one."""

@@ -56,10 +56,10 @@ async def test_code_review(play: Performance) -> None:
     bad = await play.run(name, {"code": "password = eval(shell)\n# todo: fixme, a global\n"})
     assert bad["status"] == "succeeded", bad["error"]
     assert bad["outputs"]["review"] == "request-changes"
-    assert sorted(bad["outputs"]["findings"]) == ["correctness: needs-work", "security: needs-work", "style: fine"]
+    assert sorted(bad["outputs"]["findings"]) == ["correctness: mistake", "security: hole", "style: fine"]
     steps = await play.steps(bad)
     assert set(steps) == {"parse", "correctness", "security", "style", "summary"}
-    assert (list(steps)[0], list(steps)[-1], set(steps.values())) == ("parse", "summary", {"succeeded"})
+    assert (next(iter(steps)), list(steps)[-1], set(steps.values())) == ("parse", "summary", {"succeeded"})
     events = await play.events(bad)
     reviewers = ("correctness", "security", "style")
     # The three begin before the first of them has ended, and the fourth after the last.
@@ -69,6 +69,9 @@ async def test_code_review(play: Performance) -> None:
     assert max(events.index(f"step.completed {one}") for one in reviewers) < events.index("step.started summary")
     assert bad["spent"]["tokens"] > 0
 
+    untidy = await play.run(name, {"code": "tmp = lambda foo: bar(foo)"})
+    assert untidy["outputs"]["review"] == "request-changes"
+    assert sorted(untidy["outputs"]["findings"]) == ["correctness: fine", "security: fine", "style: messy"]
     good = await play.run(name, {"code": "def double(value):\n    result = value * 2\n    return result\n"})
     assert good["outputs"]["review"] == "approve"
     assert sorted(good["outputs"]["findings"]) == ["correctness: fine", "security: fine", "style: fine"]

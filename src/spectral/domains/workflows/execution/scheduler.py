@@ -483,6 +483,8 @@ class Scheduler:
         wait = self.state.entry(key).get("wait")
         if wait is not None:
             self.released.append((key, wait))
+            if "interrupt_id" in wait:
+                self._tell("interrupt.cancelled", key, NodeStatus.CANCELLED, interrupt_id=wait["interrupt_id"])
 
     def _cancel(self, key: str) -> None:
         self.release(key)
