@@ -72,8 +72,9 @@ def _try(operation: Any, url: str, world: World, faults: list[str]) -> None:
         case.path_parameters.update({name: world.ids[name] for name in case.path_parameters if name in world.ids})
         for name in WAITS:
             # Nothing is executed here, so whoever waits waits for all of it.
-            if isinstance(case.body, dict) and isinstance(case.body.get(name), int | float) and case.body[name] > 0:
-                case.body[name] = min(case.body[name], 0.1) if case.body[name] <= LONGEST_WAIT_S else case.body[name]
+            wait = case.body.get(name) if isinstance(case.body, dict) else None
+            if isinstance(case.body, dict) and isinstance(wait, int | float) and 0.1 < wait <= LONGEST_WAIT_S:
+                case.body[name] = 0.1
         response = case.call(base_url=url, headers=world.headers)
         fault = _fault(case, response, operation)
         if fault is not None and not found:

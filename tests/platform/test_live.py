@@ -109,7 +109,12 @@ async def test_five_hundred_watchers_of_a_topic_wait_for_one_thing(
 ) -> None:
     channel, told = await connect(), []
     tell = module._Topic.tell
-    monkeypatch.setattr(module._Topic, "tell", lambda topic, value: (told.append(value), tell(topic, value)))
+
+    def noted(topic: module._Topic, value: int) -> None:
+        told.append(value)
+        tell(topic, value)
+
+    monkeypatch.setattr(module._Topic, "tell", noted)
     waiting = 0
 
     async def watch() -> int | None:
@@ -159,7 +164,8 @@ async def test_after_a_lost_connection_watchers_are_told_to_look_and_hear_again(
         await publish(database, here, "run:1", 5)
         assert await watcher.wait(SOON_S) == 5
         async with database.transaction() as session:
-            assert (await session.execute(sa.text(ended), {"name": APPLICATION_NAME})).all() == [(True,), (True,)]
+            stopped = await session.execute(sa.text(ended), {"name": APPLICATION_NAME})
+            assert [tuple(row) for row in stopped] == [(True,), (True,)]
         assert await watcher.wait(SOON_S) == LOOK_ANYWAY
         # What is said while nobody can hear it is sent later, and at the latest the next thing is heard.
         seq = 5

@@ -361,7 +361,7 @@ async def test_cancelling(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
         await goes_on.wait()
 
     with monkeypatch.context() as patched:
-        patched.setitem(run.PHASE_FUNCTIONS, Phase.DETECT, held)  # type: ignore[arg-type]
+        patched.setitem(run.PHASE_FUNCTIONS, Phase.DETECT, held)
         executing = asyncio.create_task(lab.execute(await lab.claim(running)))
         await asyncio.wait_for(reached.wait(), 30)
         assert (await lab.call("POST", "/{scan_id}/cancel")).json()["status"] == "cancelled"

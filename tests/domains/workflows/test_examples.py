@@ -214,6 +214,7 @@ async def test_shipment(play: Performance) -> None:
     assert scanned["outputs"] == {"sent": True, "arrived": True}
     assert (await play.steps(scanned))["arrived[person]/ask"] == "cancelled"
     assert (await play.stage.get(f"/runs/{scanned['id']}/interrupts?status=pending"))["results"] == []
+    assert "interrupt.cancelled arrived[person]/ask" in await play.events(scanned)
 
     await play.example("shipment", timeout=SHORT)
     late = await play.begin(name, parcel, until="succeeded")

@@ -108,11 +108,12 @@ async def interrupt(play: Performance) -> None:
 
 async def race(play: Performance) -> None:
     assert (await gives(play, "kind-race", {}))["winner"] == "time"
+    await play.store(DOCUMENTS["kind-race"].replace("100ms", "1h"))
     run = await play.begin("kind-race", {}, until="waiting")
-    sent = await play.stage.send("POST", f"/runs/{run['id']}/signals", {"type": "ready"})
+    await play.signal(run, "ready", 1)
     ended = await play.until(run["id"], *DONE)
-    if sent.status_code == 202 and ended["outputs"]["winner"] == "event":
-        assert (await play.steps(ended))["first[time]/time"] == "cancelled"
+    assert (ended["outputs"]["winner"], ended["outputs"]["result"]["payload"]) == ("event", 1)
+    assert (await play.steps(ended))["first[time]/time"] == "cancelled"
 
 
 async def loop(play: Performance) -> None:

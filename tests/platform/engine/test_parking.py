@@ -46,7 +46,7 @@ async def halt(place: Any, engine: Engine, key: UUID) -> None:
 async def until_parked(place: Any, key: UUID) -> EngineWork:
     async with asyncio.timeout(10):
         while True:
-            row = await place.find(key)
+            row: EngineWork | None = await place.find(key)
             if row is not None and row.state == "queued" and row.wake_at == NEVER:
                 return row
             await asyncio.sleep(0.01)

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 import spectral.domains.accounts.models
 import spectral.domains.workspaces.models  # The tables that others refer to.  # noqa: F401
-from spectral.domains.workflows.definitions.model import Definition, NodeKind
+from spectral.domains.workflows.definitions.expressions import Scope
+from spectral.domains.workflows.definitions.model import Definition, Evaluation, NodeKind
 from spectral.domains.workflows.execution.children import Subflows
 from spectral.domains.workflows.execution.launching import KIND, Launcher, NewRun
 from spectral.domains.workflows.execution.segment import Workshop, workflow_handler
@@ -51,7 +52,7 @@ class Runs:
         self.access = access
         self.functions: dict[str, Function] = {}
         self.calls: list[str] = []
-        self.scores: Any = {"scores": {}}
+        self.scores: dict[str, Any] = {"scores": {}}
         self.live = LiveChannel(database)
         self.engine = Engine(database)
         self.launcher = Launcher(self.engine, self.live)
@@ -73,7 +74,16 @@ class Runs:
         outputs = call.inputs if function is None else await function(call)
         return outputs if isinstance(outputs, (NodeResult, Suspend)) else NodeResult(outputs)
 
-    async def _score(self, *_: Any) -> Any:
+    async def _score(
+        self,
+        database: Database,
+        access: WorkspaceAccess,
+        evaluation: Evaluation,
+        run: WorkflowRun,
+        outputs: Any,
+        scope: Scope,
+    ) -> dict[str, Any]:
+        del database, access, evaluation, run, outputs, scope
         return self.scores
 
     async def define(self, definition: Definition) -> WorkflowVersion:

@@ -1,7 +1,7 @@
 """Runs as the engine executes them: what is stored, what waits, what comes back, what is left after a crash."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -21,6 +21,10 @@ from spectral.domains.workflows.models import RemoteTask, WorkflowRun
 from spectral.domains.workflows.nodes.calls import NodeCall, NodeError, NodeResult, Suspend, Usage
 from tests.domains.workflows.execution.conftest import Runs
 from tests.domains.workflows.execution.test_scheduler import chain, task
+
+
+def outputs_of(run: WorkflowRun) -> Any:
+    return run.outputs
 
 
 async def test_a_run_ends_with_its_outputs_and_leaves_its_history(runs: Runs) -> None:
@@ -64,8 +68,11 @@ async def test_a_waiting_run_is_woken_by_its_event_and_one_that_came_before_is_k
     await runs.signal(run_id, "go", 2)
     run = await runs.until(run_id)
 
-    assert run.outputs["payload"] == 2
-    assert [(step.key, step.outputs["payload"]) for step in await runs.steps(run_id)] == [("wait", 1), ("again", 2)]
+    assert outputs_of(run)["payload"] == 2
+    assert [(step.key, cast("Any", step.outputs)["payload"]) for step in await runs.steps(run_id)] == [
+        ("wait", 1),
+        ("again", 2),
+    ]
 
 
 async def test_an_event_that_does_not_come_ends_its_wait(runs: Runs) -> None:
@@ -82,7 +89,7 @@ async def test_an_event_that_does_not_come_ends_its_wait(runs: Runs) -> None:
     run = await runs.until(await runs.start(definition))
 
     assert run.status == "succeeded"
-    assert run.outputs["a"]["timed_out"]
+    assert outputs_of(run)["a"]["timed_out"]
 
 
 async def test_a_question_is_asked_and_its_answer_is_the_output(runs: Runs) -> None:
@@ -97,8 +104,8 @@ async def test_a_question_is_asked_and_its_answer_is_the_output(runs: Runs) -> N
     await runs.answer(run_id)
     run = await runs.until(run_id)
 
-    assert run.outputs["approved"] is True
-    assert run.outputs["answered_by"] == "user:x"
+    assert outputs_of(run)["approved"] is True
+    assert outputs_of(run)["answered_by"] == "user:x"
 
 
 async def test_a_node_that_asks_first_runs_after_its_approval_and_not_after_a_refusal(runs: Runs) -> None:
@@ -203,7 +210,7 @@ async def test_an_event_ends_a_wait_beside_a_node_that_works_on(runs: Runs) -> N
 
     run = await runs.until(run_id)
 
-    assert run.outputs["long"] == "long"
+    assert outputs_of(run)["long"] == "long"
 
 
 async def test_a_child_runs_and_its_parent_goes_on_with_its_outputs(runs: Runs) -> None:
@@ -214,7 +221,7 @@ async def test_a_child_runs_and_its_parent_goes_on_with_its_outputs(runs: Runs) 
     run = await runs.until(parent_id)
 
     assert run.status == "succeeded", run.error
-    assert "slept_until" in run.outputs
+    assert "slept_until" in outputs_of(run)
 
 
 async def test_a_child_that_fails_fails_the_node_that_started_it(runs: Runs) -> None:
@@ -313,7 +320,7 @@ async def test_what_the_losers_of_a_race_waited_for_is_not_wanted_any_more(runs:
 
     run = await runs.until(run_id)
 
-    assert run.outputs["winner"] == "brief"
+    assert outputs_of(run)["winner"] == "brief"
     assert [asked.status for asked in await runs.interrupts(run_id)] == ["cancelled"]
     async with runs.database.transaction(runs.access, read_only=True) as session:
         mine = WorkflowRun.workspace_id == runs.access.workspace_id, WorkflowRun.parent_run_id == run_id

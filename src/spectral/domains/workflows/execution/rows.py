@@ -1,6 +1,7 @@
 """What an execution writes: only under its own lease, and all of one turn together."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -11,7 +12,8 @@ from sqlalchemy.orm.attributes import set_committed_value
 from spectral.domains.workflows.execution.launching import Launcher
 from spectral.domains.workflows.execution.scheduler import Scheduler
 from spectral.domains.workflows.execution.state import ENDED, FULL_EVERY, Entry, State, changes_between
-from spectral.domains.workflows.execution.store import NewEvent, RunRepository, topic_of
+from spectral.domains.workflows.execution.states import EXECUTING
+from spectral.domains.workflows.execution.store import NewEvent, RunRepository, rest_topic_of, topic_of
 from spectral.domains.workflows.models import WorkflowCheckpoint, WorkflowRun, WorkflowRunEvent, WorkflowStep
 from spectral.domains.workflows.nodes.masking import masked_inputs
 from spectral.platform.db.base import Json
@@ -53,46 +55,47 @@ STEP_CHANGES = (
     "finished_at",
 )
 
-# Built once: what is the same object is compiled once.  tenancy: `_RUN` names the workspace.
-_RUN = sa.and_(WorkflowRun.workspace_id == sa.bindparam("of_workspace"), WorkflowRun.id == sa.bindparam("of_run"))
-# tenancy: by `_RUN`.
-LOOK = sa.select(*(getattr(WorkflowRun, name) for name in NEWS)).where(_RUN)
-# tenancy: by `_RUN`.
-HOLD = LOOK.with_for_update()
-# tenancy: by `_RUN`.
-SHARE = sa.select(WorkflowRun.lease).where(_RUN).with_for_update(read=True)
-# tenancy: by `_RUN`.
-CHANGE_RUN = (
-    sa.update(cast("sa.Table", WorkflowRun.__table__))
-    .where(_RUN)
-    .values({name: sa.bindparam(name) for name in RUN_COLUMNS})
+# Over tables and built once: a turn is most of what a step costs, and the ORM's part of it was more than half.
+RUN, STEP, EVENT, CHECKPOINT = (
+    cast("sa.Table", model.__table__) for model in (WorkflowRun, WorkflowStep, WorkflowRunEvent, WorkflowCheckpoint)
 )
+_RUN = sa.and_(RUN.c.workspace_id == sa.bindparam("of_workspace"), RUN.c.id == sa.bindparam("of_run"))
+LOOK = sa.select(*(RUN.c[name] for name in NEWS)).where(_RUN)
+HOLD = LOOK.with_for_update()
+SHARE = sa.select(RUN.c.lease).where(_RUN).with_for_update(read=True)
+CHANGE_RUN = sa.update(RUN).where(_RUN).values({name: sa.bindparam(name) for name in RUN_COLUMNS})
 CHANGE_STEP = (
-    sa.update(cast("sa.Table", WorkflowStep.__table__))
+    sa.update(STEP)
     .where(
-        WorkflowStep.workspace_id == sa.bindparam("of_workspace"),
-        WorkflowStep.run_id == sa.bindparam("of_run"),
-        WorkflowStep.generation == sa.bindparam("of_generation"),
-        WorkflowStep.key == sa.bindparam("of_key"),
-        WorkflowStep.iteration == sa.bindparam("of_iteration"),
+        STEP.c.workspace_id == sa.bindparam("of_workspace"),
+        STEP.c.run_id == sa.bindparam("of_run"),
+        STEP.c.generation == sa.bindparam("of_generation"),
+        STEP.c.key == sa.bindparam("of_key"),
+        STEP.c.iteration == sa.bindparam("of_iteration"),
     )
     # Inputs are known at the start and gone from the state in the end.
     .values(
         {name: sa.bindparam(name) for name in STEP_CHANGES}
-        | {"inputs": sa.func.coalesce(sa.bindparam("new_inputs", type_=Json), WorkflowStep.inputs)}
+        | {"inputs": sa.func.coalesce(sa.bindparam("new_inputs", type_=Json), STEP.c.inputs)}
     )
 )
+ADD_STEPS, ADD_EVENTS, ADD_CHECKPOINT = sa.insert(STEP), sa.insert(EVENT), sa.insert(CHECKPOINT)
+
+Statements = list[tuple[sa.Executable, Any]]
 
 
 class RunRows:
-    """The rows of one run, as one execution writes them. lease: under which the run was taken."""
+    """The rows of one run, as one execution writes them. lease: under which the run was taken.
+
+    size: about how many bytes of JSON the state is; counted exactly where an execution begins.
+    """
 
     def __init__(self, context: WorkContext, launcher: Launcher) -> None:
         self._context = context
         self._launcher = launcher
         self._names = {"of_workspace": context.workspace_id, "of_run": context.key}
         self._stored: dict[str, Any] = {}
-        self._size = 0
+        self.size = 0
         self._steps: set[tuple[str, int]] = set()
         self.lease = 0
 
@@ -110,7 +113,7 @@ class RunRows:
 
         Raises LeaseLostError when it is not this execution's any more.
         """
-        found = (await session.execute(HOLD, self._names)).one_or_none()
+        found = (await (await session.connection()).execute(HOLD, self._names)).one_or_none()
         if found is None or found.lease != self.lease:
             self._context.note_lost()
             raise LeaseLostError(str(self._context.key))
@@ -134,43 +137,49 @@ class RunRows:
         """The run's present state."""
         state = State.load(await RunRepository(session, self._context.access).checkpoints(run))
         self._stored = state.to_document()
-        self._size = size_of(self._stored)
+        self.size = size_of(self._stored)
         self._steps = {
             (key, entry.get("iteration", 1)) for key, entry in state.nodes.items() if entry.get("ordinal") is not None
         }
         return state
 
-    def grows_to(self, state: State) -> int:
-        """About how many bytes of JSON the state is; counted exactly where an execution begins."""
-        return self._size + size_of(changes_between(self._stored, state.document))
-
     async def tell(self, session: AsyncSession, run: WorkflowRun, *events: NewEvent) -> None:
         """Events, and what was changed in the run, which is held."""
-        run.updated_at = now = utc_now()
-        first = run.last_seq + 1
-        run.last_seq += len(events)
-        await session.execute(CHANGE_RUN, self._names | {name: getattr(run, name) for name in RUN_COLUMNS})
-        if events:
-            rows = [event.row(run, seq, now) for seq, event in enumerate(events, start=first)]
-            # tenancy: every row says its workspace.
-            await session.execute(sa.insert(WorkflowRunEvent), rows)
-            if self._launcher.live is not None:
-                await self._launcher.live.publish(session, topic_of(run.id), run.last_seq)
+        await _execute(session, self._telling(run, events))
+        await self._publish(session, run, bool(events))
 
     async def write(self, session: AsyncSession, run: WorkflowRun, scheduler: Scheduler, said: list[NewEvent]) -> None:
         """The turn: the run's columns, its steps, its events, its checkpoint. What the scheduler gathered is taken."""
-        await self._write_checkpoint(session, run, scheduler)
-        await self._write_steps(session, run, scheduler)
-        await self.tell(session, run, *said, *scheduler.events)
+        events = [*said, *scheduler.events]
+        checkpoint, steps = self._checkpoint(run, scheduler), self._changed_steps(run, scheduler)
+        await _execute(session, [*checkpoint, *steps, *self._telling(run, events)])
+        await self._publish(session, run, bool(events))
         scheduler.steps.clear()
         scheduler.events.clear()
 
-    async def _write_checkpoint(self, session: AsyncSession, run: WorkflowRun, scheduler: Scheduler) -> None:
+    def _telling(self, run: WorkflowRun, events: Sequence[NewEvent]) -> Statements:
+        run.updated_at = now = utc_now()
+        first = run.last_seq + 1
+        run.last_seq += len(events)
+        rows = [event.row(run, seq, now) for seq, event in enumerate(events, start=first)]
+        changes: Statements = [(CHANGE_RUN, self._names | {name: getattr(run, name) for name in RUN_COLUMNS})]
+        return [*changes, (ADD_EVENTS, rows)] if rows else changes
+
+    async def _publish(self, session: AsyncSession, run: WorkflowRun, has_events: bool) -> None:  # noqa: FBT001
+        live = self._launcher.live
+        if live is None:
+            return
+        if has_events:
+            await live.publish(session, topic_of(run.id), run.last_seq)
+        if run.status not in EXECUTING:
+            await live.publish(session, rest_topic_of(run.id), run.last_seq)
+
+    def _checkpoint(self, run: WorkflowRun, scheduler: Scheduler) -> Statements:
         document = scheduler.state.to_document()
         full = run.next_index % FULL_EVERY == 0
         changes = changes_between(self._stored, document)
         if not changes:
-            return
+            return []
         ended = sum(1 for entry in scheduler.state.nodes.values() if entry.get("status") in ENDED)
         row = {
             "workspace_id": run.workspace_id,
@@ -185,13 +194,12 @@ class RunRows:
             "next_nodes": scheduler.next_nodes() if scheduler.ended is None else [],
             "steps_completed": ended,
         }
-        # tenancy: the row says its workspace.
-        await session.execute(sa.insert(WorkflowCheckpoint), [row])
         run.next_index += 1
         self._stored = document
-        self._size = size_of(document) if full else self._size + size_of(changes)
+        self.size = size_of(document) if full else self.size + size_of(changes)
+        return [(ADD_CHECKPOINT, row)]
 
-    async def _write_steps(self, session: AsyncSession, run: WorkflowRun, scheduler: Scheduler) -> None:
+    def _changed_steps(self, run: WorkflowRun, scheduler: Scheduler) -> Statements:
         new, changed = [], []
         for (key, iteration), entry in scheduler.steps.items():
             row = _step(run, scheduler, key, iteration, entry)
@@ -202,11 +210,17 @@ class RunRows:
             else:
                 new.append(row)
                 self._steps.add((key, iteration))
-        if new:
-            # tenancy: every row says its workspace.
-            await session.execute(sa.insert(WorkflowStep), new)
-        if changed:
-            await session.execute(CHANGE_STEP, changed)
+        return [(statement, rows) for statement, rows in ((ADD_STEPS, new), (CHANGE_STEP, changed)) if rows]
+
+
+async def _execute(session: AsyncSession, statements: Statements) -> None:
+    """All of them in one go, on the session's connection: what they say of the session's objects is the caller's."""
+
+    def execute(connection: sa.Connection) -> None:
+        for statement, values in statements:
+            connection.execute(statement, values)
+
+    await (await session.connection()).run_sync(execute)
 
 
 def _step(run: WorkflowRun, scheduler: Scheduler, key: str, iteration: int, entry: Entry) -> dict[str, Any]:

@@ -266,9 +266,8 @@ class Segment:
         if scheduler.released:
             await self._workshop.surroundings.release(session, self._context.access, run, scheduler.released)
             scheduler.released.clear()
-        size = self._rows.grows_to(scheduler.state) if scheduler.ended is None else 0
-        if size > STATE_LIMIT_BYTES:
-            message = f"The state would be {size} bytes; at most {STATE_LIMIT_BYTES} are kept"
+        if self._rows.size > STATE_LIMIT_BYTES and scheduler.ended is None:
+            message = f"The state is {self._rows.size} bytes; at most {STATE_LIMIT_BYTES} are kept"
             scheduler.fail_run({"type": "state-too-large", "message": message})
         ended = scheduler.ended
         if ended is not None and ended.error is None and self._definition.evaluation is not None and not self._scored:

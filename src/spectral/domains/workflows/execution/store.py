@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral.domains.workflows.execution.states import EXECUTING
 from spectral.domains.workflows.models import WorkflowCheckpoint, WorkflowRun, WorkflowRunEvent
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.repository import WorkspaceRepository
@@ -21,6 +22,11 @@ from spectral.platform.shared.ids import new_id
 def topic_of(run_id: UUID) -> str:
     """Where watchers of a run listen; the value is the number of its last event."""
     return f"run:{run_id}"
+
+
+def rest_topic_of(run_id: UUID) -> str:
+    """As `topic_of`, for those who only want to know when nothing executes any more."""
+    return f"rest:{run_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,8 @@ class RunRepository(WorkspaceRepository[WorkflowRun]):
             await self.session.execute(sa.insert(WorkflowRunEvent), rows)
             if self._live is not None:
                 await self._live.publish(self.session, topic_of(run.id), run.last_seq)
+                if run.status not in EXECUTING:
+                    await self._live.publish(self.session, rest_topic_of(run.id), run.last_seq)
 
     async def checkpoints(self, run: WorkflowRun, up_to: int | None = None) -> list[WorkflowCheckpoint]:
         """What one state is made of: the last full checkpoint at or before `up_to` and the changes since.

@@ -4,7 +4,7 @@ import time
 from uuid import UUID
 
 from spectral.domains.workflows.execution.states import FINAL, RunStatus
-from spectral.domains.workflows.execution.store import topic_of
+from spectral.domains.workflows.execution.store import rest_topic_of
 from spectral.domains.workflows.runs.reading import RunReading, RunView
 from spectral.domains.workflows.runs.repository import RunActRepository
 from spectral.platform.access.principal import WorkspaceAccess
@@ -28,7 +28,7 @@ class RunWaiter:
     async def wait(self, access: WorkspaceAccess, run_id: UUID, seconds: float) -> RunView:
         """The run once it has settled, or after so many seconds as it is then. Raises NotFoundError."""
         deadline = time.monotonic() + seconds
-        async with self._live.subscribe(topic_of(run_id)) as heard:
+        async with self._live.subscribe(rest_topic_of(run_id)) as heard:
             while True:
                 async with self._database.transaction(access, read_only=True) as session:
                     status = await RunActRepository(session, access).status_of(run_id)
