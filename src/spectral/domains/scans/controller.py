@@ -34,7 +34,7 @@ from spectral.domains.scans.schemas import (
 )
 from spectral.domains.scans.service import ScanService, ScanView, phase_count
 from spectral.domains.scans.states import Phase, ScanStatus
-from spectral.domains.scans.streams import EVENT_STREAM, EventStream, stream_events
+from spectral.domains.scans.streams import stream_events
 from spectral.domains.workflows.execution.launching import Launcher
 from spectral.platform.access.authentication import Authenticator
 from spectral.platform.access.guards import requires
@@ -42,6 +42,7 @@ from spectral.platform.access.principal import Principal, WorkspaceAccess
 from spectral.platform.access.scopes import Scope
 from spectral.platform.access.streams import StreamRights
 from spectral.platform.db.session import Database
+from spectral.platform.event_streams import EVENT_STREAM, EventStream
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.shared.errors import FieldError, ValidationFailedError
 from spectral.platform.shared.pagination import Collection, Page

@@ -7,12 +7,7 @@ Source: WHATWG HTML, "Server-sent events".
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Any
 from uuid import UUID
-
-from litestar import Litestar, Request
-from litestar.response import Stream
-from litestar.response.base import ASGIResponse
 
 from spectral.domains.scans.schemas import EventOut
 from spectral.domains.scans.service import ScanService, has_ended
@@ -24,16 +19,6 @@ from spectral.platform.shared.errors import NotFoundError
 POLL_S = 0.25
 KEEPALIVE_S = 15.0
 BATCH = 200
-
-EVENT_STREAM = "text/event-stream"
-
-
-class EventStream(Stream):
-    """A streamed answer that stays what it is on a route that also answers JSON."""
-
-    def to_asgi_response(self, app: Litestar | None, request: Request[Any, Any, Any], **options: Any) -> ASGIResponse:
-        # Litestar lets the route's media type win over a stream's own.
-        return super().to_asgi_response(app, request, **{**options, "media_type": EVENT_STREAM})
 
 
 async def stream_events(

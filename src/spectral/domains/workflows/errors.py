@@ -172,3 +172,13 @@ class ReadOnlyWorkflowError(BusinessRuleViolationError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The workflow {name} is read from a folder of the server and changes only there", name=name)
+
+
+class PlatformRunError(BusinessRuleViolationError):
+    """The run is the platform's own work, and goes with what it does."""
+
+    slug = "platform-run"
+    title = "Run Of The Platform"
+
+    def __init__(self, adapter: str) -> None:
+        super().__init__(f"This run belongs to a {adapter}; act on that instead", adapter=adapter)

@@ -4,6 +4,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
+from spectral.domains.workflows.errors import PlatformRunError
 from spectral.domains.workflows.execution.states import RunStatus
 from spectral.domains.workflows.models import WorkflowRun
 from spectral.domains.workflows.runs.actions import RunActions
@@ -104,3 +105,13 @@ async def test_whoever_brings_rules_of_their_own_is_asked_before_anything_happen
         before.inbox,
         before.last_seq,
     )
+
+
+async def test_a_run_of_the_platform_goes_with_what_it_does() -> None:
+    access = WorkspaceAccess(new_id(), new_id(), WORKSPACE_SCOPES[WorkspaceRole.ADMIN], "user:1")
+    run = WorkflowRun(adapter="scan")
+
+    await ScopedAuthority(access).authorize(RunAct.TERMINATE, run)
+    for act in (RunAct.PAUSE, RunAct.RESTART, RunAct.FORK, RunAct.REPLAY, RunAct.DELETE, RunAct.SIGNAL):
+        with pytest.raises(PlatformRunError, match="belongs to a scan"):
+            await ScopedAuthority(access).authorize(act, run)

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Protocol
 
+from spectral.domains.workflows.errors import PlatformRunError
+from spectral.domains.workflows.execution.launching import PLATFORM_ADAPTERS
 from spectral.domains.workflows.models import WorkflowRun
 from spectral.platform.access.principal import Principal, WorkspaceAccess
 from spectral.platform.access.refusals import StepUpRequiredError
@@ -47,8 +49,9 @@ class ScopedAuthority:
         return cls(access, needs_step_up=principal.needs_step_up)
 
     async def authorize(self, act: RunAct, run: WorkflowRun | None) -> None:
-        """Raises ForbiddenError, StepUpRequiredError."""
-        del run
+        """Raises ForbiddenError, StepUpRequiredError, and PlatformRunError for what goes another way."""
+        if run is not None and run.adapter in PLATFORM_ADAPTERS and act is not RunAct.TERMINATE:
+            raise PlatformRunError(run.adapter)
         if act is not RunAct.ANSWER:
             self._access.require(Scope.WRITE_WORKSPACE)
             return
