@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -30,6 +30,10 @@ KIND = "workflow"
 PLATFORM_ADAPTERS = frozenset({"scan", "validation"})
 """Runs that are the platform's own work: of an engine kind, and with a limit for each workspace, of their own."""
 REMEMBERED_DEFINITIONS = 256
+RUN = cast("sa.Table", WorkflowRun.__table__)
+ADD_RUN = sa.insert(RUN)
+ADD_CHECKPOINT = sa.insert(cast("sa.Table", WorkflowCheckpoint.__table__))
+ADD_EVENT = sa.insert(cast("sa.Table", WorkflowRunEvent.__table__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,33 +95,24 @@ class Launcher:
         """
         now = utc_now()
         run = _row(access, new, created_by)
-        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-        values = {column.name: getattr(run, column.key) for column in WorkflowRun.__table__.columns}
-        # tenancy: the values say the workspace.
-        added = await session.execute(
-            insert(WorkflowRun).values(values).on_conflict_do_nothing().returning(WorkflowRun.id)
-        )
-        if added.first() is None:
-            raise DuplicateRunError(run.name)
+        await self._insert(session, run)
         state = new.state or State.new(new.inputs)
-        await session.execute(
-            sa.insert(WorkflowCheckpoint).values(
-                workspace_id=run.workspace_id,
-                id=new_id(),
-                created_at=now,
-                run_id=run.id,
-                index=0,
-                generation=1,
-                full=True,
-                state=state.to_document(),
-                last_node=None,
-                next_nodes=list(new.next_nodes),
-                steps_completed=0,
-            )
-        )
+        first = {
+            "workspace_id": run.workspace_id,
+            "id": new_id(),
+            "created_at": now,
+            "run_id": run.id,
+            "index": 0,
+            "generation": 1,
+            "full": True,
+            "state": state.to_document(),
+            "last_node": None,
+            "next_nodes": list(new.next_nodes),
+            "steps_completed": 0,
+        }
+        await session.execute(ADD_CHECKPOINT, first)
         queued = NewEvent("run.queued", status=run.status, input=run.inputs)
-        # tenancy: the row says its workspace.
-        await session.execute(sa.insert(WorkflowRunEvent).values(queued.row(run, 1, now)))
+        await session.execute(ADD_EVENT, queued.row(run, 1, now))
         if self.live is not None:
             await self.live.publish(session, topic_of(run.id), 1)
         await self.engine.enqueue(session, work_of(run))
@@ -125,6 +120,17 @@ class Launcher:
         make_transient_to_detached(run)
         session.add(run)
         return run
+
+    async def _insert(self, session: AsyncSession, run: WorkflowRun) -> None:
+        values = {column.name: getattr(run, column.key) for column in RUN.columns}
+        if run.name == str(run.id):
+            # Nobody else has this name. A plain INSERT is compiled once, one with ON CONFLICT each time.
+            await session.execute(ADD_RUN, values)
+            return
+        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        added = await session.execute(insert(RUN).values(values).on_conflict_do_nothing().returning(RUN.c.id))
+        if added.first() is None:
+            raise DuplicateRunError(run.name)
 
     async def wake(self, session: AsyncSession, access: WorkspaceAccess, run: WorkflowRun) -> None:
         """Something came for the run; it looks at it once the transaction has committed. The run must be locked.
