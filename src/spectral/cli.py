@@ -66,6 +66,7 @@ DEVELOPMENT_NOTICE = (
 COMMAND_LINE = "system:command line"
 BACKLOG = 1024
 MAXIMUM_CONNECTIONS = 4096
+LETTING_GO_S = 0.25
 
 # What asks DBAPI drivers or the operating system may fail in many ways; these become one line, everything else a bug.
 EXPECTED = (SettingsError, SpectralError, BackupError, OwnerNeededError, OSError)
@@ -115,7 +116,8 @@ def serve(host: str | None, port: int | None) -> None:
         def stop() -> None:
             for let_go in app.state["before_stop"]:
                 let_go()
-            server.stop()  # type: ignore[no-untyped-call]
+            # What was let go is told so before its connection is closed.
+            loop.call_later(LETTING_GO_S, server.stop)
 
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

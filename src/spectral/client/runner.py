@@ -8,7 +8,7 @@ import asyncio
 import inspect
 import json
 import logging
-import random
+import secrets
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Sequence
@@ -168,7 +168,7 @@ class RunnerSession:
                 tasks = [] if answer.status_code == httpx.codes.NO_CONTENT else json_of(answer)["tasks"]
             except UnavailableError as error:
                 log.warning("no work can be leased now: %s", error)
-                await asyncio.sleep(error.retry_after_s or pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+                await asyncio.sleep(error.retry_after_s or pause * (0.5 + secrets.randbelow(1001) / 1000))
                 pause = min(2 * pause, LONGEST_PAUSE_S)
                 continue
             pause = FIRST_PAUSE_S

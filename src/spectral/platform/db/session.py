@@ -22,6 +22,7 @@ AfterCommit = Callable[[], Awaitable[None]]
 T = TypeVar("T")
 
 SQLITE_BUSY_TIMEOUT_MS = 15_000
+IDLE_LIMIT = "idle_in_transaction_session_timeout"
 IDLE_TRANSACTION_LIMIT_MS = "60000"
 RESTED_S = 1.0
 AFTER_COMMIT = "spectral.after_commit"
@@ -66,7 +67,7 @@ class Database:
                 max_overflow=pool_size,
                 pool_use_lifo=True,
                 # A frozen process must not hold its rows for ever: others wait to take over its work.
-                connect_args={"server_settings": {"idle_in_transaction_session_timeout": IDLE_TRANSACTION_LIMIT_MS}},
+                connect_args={"server_settings": {IDLE_LIMIT: IDLE_TRANSACTION_LIMIT_MS}},
             )
             _ask_the_rested(self.writer)
             self.reader = self.writer
@@ -75,26 +76,38 @@ class Database:
         self._read = async_sessionmaker(self.reader, expire_on_commit=False, autoflush=False)
 
     def session(
-        self, access: WorkspaceAccess | None = None, *, account_id: UUID | None = None, read_only: bool = False
+        self,
+        access: WorkspaceAccess | None = None,
+        *,
+        account_id: UUID | None = None,
+        read_only: bool = False,
+        idle_limit_ms: int | None = None,
     ) -> AsyncSession:
         """A session whose transaction opens at its first statement, bound to the workspace of `access`.
 
-        account_id: the account it is bound to when there is no workspace.
+        account_id: the account it is bound to when there is no workspace.  idle_limit_ms: PostgreSQL ends the session
+        when its transaction says nothing for so long, because its process is frozen; None for the database's minute.
 
         The caller commits or rolls back, and closes. Requests get theirs from `UnitOfWork`, everything else uses
         `transaction`.
         """
         session = self._read() if read_only else self._write()
         if not self.is_sqlite:
-            _bind_settings(session, access, access.account_id if access else account_id)
+            _bind_settings(session, access, access.account_id if access else account_id, idle_limit_ms)
         return session
 
     @asynccontextmanager
     async def transaction(
-        self, access: WorkspaceAccess | None = None, *, account_id: UUID | None = None, read_only: bool = False
+        self,
+        access: WorkspaceAccess | None = None,
+        *,
+        account_id: UUID | None = None,
+        read_only: bool = False,
+        idle_limit_ms: int | None = None,
     ) -> AsyncIterator[AsyncSession]:
         """One transaction: committed at the end of the block, rolled back when the block raises. Bound as `session`."""
-        async with self.session(access, account_id=account_id, read_only=read_only) as session:
+        bound = self.session(access, account_id=account_id, read_only=read_only, idle_limit_ms=idle_limit_ms)
+        async with bound as session:
             yield session
             await session.commit()
             await run_after_commit(session)
@@ -137,13 +150,17 @@ def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Conn
     return found
 
 
-def _bind_settings(session: AsyncSession, access: WorkspaceAccess | None, account_id: UUID | None) -> None:
+def _bind_settings(
+    session: AsyncSession, access: WorkspaceAccess | None, account_id: UUID | None, idle_limit_ms: int | None
+) -> None:
+    limit = "" if idle_limit_ms is None else f", set_config('{IDLE_LIMIT}', '{int(idle_limit_ms)}ms', true)"
     workspace = str(access.workspace_id) if access else ""
     account = str(account_id) if account_id else ""
 
     def bind(_session: object, _transaction: object, connection: sa.Connection) -> None:
         connection.exec_driver_sql(
-            f"SELECT set_config('{WORKSPACE_SETTING}', $1::text, true), set_config('{ACCOUNT_SETTING}', $2::text, true)",  # noqa: E501
+            f"SELECT set_config('{WORKSPACE_SETTING}', $1::text, true), "
+            f"set_config('{ACCOUNT_SETTING}', $2::text, true){limit}",
             (workspace, account),
         )
 

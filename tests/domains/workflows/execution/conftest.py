@@ -47,7 +47,8 @@ Function = Callable[[NodeCall], Awaitable[Any]]
 class Runs:
     """Starts runs and tells how they went."""
 
-    def __init__(self, database: Database, access: WorkspaceAccess) -> None:
+    def __init__(self, database: Database, access: WorkspaceAccess, *, at_once: int = 24) -> None:
+        """at_once: how many runs execute here at once."""
         self.database = database
         self.access = access
         self.functions: dict[str, Function] = {}
@@ -65,7 +66,7 @@ class Runs:
             surroundings=RunSurroundings(self.launcher),
             scoring=self._score,
         )
-        self.engine.register(KIND, workflow_handler(workshop), max_per_workspace=16)
+        self.engine.register(KIND, workflow_handler(workshop), max_per_workspace=16, max_per_process=at_once)
         self.engine.register("workflow.trace", _nothing)
 
     async def _work(self, call: NodeCall) -> NodeResult | Suspend:

@@ -18,6 +18,9 @@ from spectral.platform.engine.errors import LeaseLostError
 from tests.domains.workflows.execution.conftest import Runs
 from tests.domains.workflows.execution.crashing import TASKS, Effects
 
+# Half of what is started, so that a second worker gets its share however fast the first one is.
+AT_ONCE = 5
+
 
 def say(**what: str) -> None:
     print(json.dumps(what), flush=True)
@@ -36,7 +39,7 @@ async def main(url: str, workspace_id: UUID, account_id: UUID, effects: Effects)
 
     Segment.run = run_and_tell  # type: ignore[method-assign]
     database = Database(url, pool_size=5)
-    runs = Runs(database, WorkspaceAccess.for_system(workspace_id, account_id, "tests"))
+    runs = Runs(database, WorkspaceAccess.for_system(workspace_id, account_id, "tests"), at_once=AT_ONCE)
     runs.functions = dict.fromkeys(TASKS, effects.work)
     await runs.live.start()
     say(ready="")

@@ -7,8 +7,9 @@ nodes that were in flight.
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, Self
 
 import structlog
@@ -42,6 +43,7 @@ STATE_LIMIT_BYTES = 4 * 1024 * 1024
 LISTEN_AFTER_S = 0.05
 LOOK_AGAIN_S = 2.0
 TIMED_LATE_S = 0.005
+FROZEN_AFTER_MS = 5_000
 
 log = structlog.get_logger(__name__)
 
@@ -143,7 +145,7 @@ class Segment:
     async def _give_up(self) -> None:
         """The run met an error that we were not built for; it has failed, and nobody waits for it in vain."""
         access = self._context.access
-        async with self._context.database.transaction(access) as session:
+        async with self._transaction() as session:
             run = await self._rows.hold(session)
             if run is None or RunStatus(run.status) in FINAL or (self._rows.lease and run.lease != self._rows.lease):
                 return
@@ -153,7 +155,7 @@ class Segment:
             run.wake_at = run.suspension = run.pause = None
             await self._rows.tell(session, run, NewEvent("run.failed", status=run.status, error=run.error))
         # By itself: what broke may be among what is around the run, and the run has ended all the same.
-        async with self._context.database.transaction(access) as session:
+        async with self._transaction() as session:
             run = await self._rows.hold(session)
             if run is not None:
                 await self._workshop.surroundings.close(session, access, run)
@@ -162,7 +164,7 @@ class Segment:
 
     async def _turn(self, outcomes: Sequence[tuple[Ready, Outcome]], *, first: bool = False) -> bool:
         """Store what ended, decide what follows and store that too, as one; whether the execution goes on."""
-        async with self._writing, self._context.database.transaction(self._context.access) as session:
+        async with self._writing, self._transaction() as session:
             if first:
                 if not await self._take(session):
                     return False
@@ -184,6 +186,10 @@ class Segment:
         elif goes_on:
             await self._score()
         return goes_on
+
+    def _transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
+        # It holds the run's row; a process that freezes in it must not keep the run from who takes it over.
+        return self._context.database.transaction(self._context.access, idle_limit_ms=FROZEN_AFTER_MS)
 
     async def _take(self, session: AsyncSession) -> bool:
         """The run is this execution's from now on; False where there is nothing to be executed."""
@@ -401,7 +407,7 @@ class Segment:
                 if await self._rows.has_news(self._inbox):
                     return set()
                 limit_s = LOOK_AGAIN_S
-                wake_at = self._waits.wake_at()
+                wake_at = self._wake_at()
                 if wake_at is not None:
                     limit_s = min(limit_s, max(0.0, (wake_at - utc_now()).total_seconds() + TIMED_LATE_S))
                 heard = asyncio.ensure_future(subscription.wait(limit_s))
@@ -425,7 +431,7 @@ class Segment:
         async with self._writing:
             said = self._journal.take()
             try:
-                async with self._context.database.transaction(self._context.access) as session:
+                async with self._transaction() as session:
                     await self._rows.hold_own(session, self._run)
                     await self._rows.tell(session, self._run, *said)
             except LeaseLostError:
@@ -464,8 +470,12 @@ class Segment:
         return self._definition.max_concurrency - len(self._tasks) - len(begun)
 
     def _is_due(self) -> bool:
-        wake_at = self._waits.wake_at()
+        wake_at = self._wake_at()
         return wake_at is not None and wake_at <= utc_now()
+
+    def _wake_at(self) -> datetime | None:
+        # A run that is to pause goes on with nothing; what is due then is due when it is resumed.
+        return None if self._run.status == RunStatus.PAUSING else self._waits.wake_at()
 
     def _spend(self, usage: Usage) -> None:
         spent = dict(self._run.spent)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
 from litestar.datastructures import State
+from litestar.openapi.datastructures import ResponseSpec
 
 from spectral.domains.agents.service import AgentService
 from spectral.domains.workflows.remote.schemas import (
@@ -39,6 +40,7 @@ LEASING = (
     "Answers 204 when there is nothing, at once or after `wait_s` seconds. Each task is the caller's for `lease_s` "
     "seconds, and longer with heartbeats; then it is offered again, until it was leased as often as it may be."
 )
+NOTHING = {204: ResponseSpec(None, description="There was nothing to lease in time", generate_examples=False)}
 ANSWERING = "The same body again is 204 too, so a result whose answer was lost can be sent again."
 
 
@@ -50,7 +52,12 @@ class AgentWorkController(Controller):
     guards = RUNNER
 
     @post(
-        "/lease", operation_id="leaseAgentWork", summary="Lease work of an agent", description=LEASING, status_code=200
+        "/lease",
+        operation_id="leaseAgentWork",
+        summary="Lease work of an agent",
+        description=LEASING,
+        status_code=200,
+        responses=NOTHING,
     )
     async def lease_agent_work(
         self,
@@ -113,7 +120,14 @@ class WorkController(Controller):
     tags = ("Remote work",)
     guards = RUNNER
 
-    @post("/lease", operation_id="leaseWork", summary="Lease work of a queue", description=LEASING, status_code=200)
+    @post(
+        "/lease",
+        operation_id="leaseWork",
+        summary="Lease work of a queue",
+        description=LEASING,
+        status_code=200,
+        responses=NOTHING,
+    )
     async def lease_work(
         self,
         request: Request[Principal, None, State],
