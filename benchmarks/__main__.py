@@ -82,7 +82,7 @@ def postgresql(postgres: BenchPostgres, only: str | None, seconds: float, spans:
             figures += asyncio.run(_reads(server, spans, postgres.size))
         if only in {None, "workflows"}:
             bare = bare_engine(postgres.database_url)
-            figures += asyncio.run(measure_workflows(server, bare, postgres.size))
+            figures += asyncio.run(measure_workflows(server, bare, postgres.total_size))
         if only in {None, "runner"}:
             url = postgres.environment["SPECTRAL_DATABASE_URL"]
             figures += asyncio.run(measure_runner(server, url))

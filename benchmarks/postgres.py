@@ -71,6 +71,12 @@ class BenchPostgres:
             row = connection.execute(query).fetchone()
         return int(row[0]) if row else 0
 
+    def total_size(self) -> int:
+        """Bytes of the whole database."""
+        with psycopg.connect(self.database_url) as connection:
+            row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        return int(row[0]) if row else 0
+
     def _url(self, role: str) -> str:
         parts = urlsplit(self.admin_url)
         return f"postgresql+asyncpg://{role}:{quote(PASSWORD)}@{parts.hostname}:{parts.port or 5432}/{DATABASE}"
