@@ -32,7 +32,9 @@ PLATFORM_ADAPTERS = frozenset({"scan", "validation"})
 REMEMBERED_DEFINITIONS = 256
 RUN = cast("sa.Table", WorkflowRun.__table__)
 ADD_RUN = sa.insert(RUN)
+# tenancy: the rows say their workspace.
 ADD_CHECKPOINT = sa.insert(cast("sa.Table", WorkflowCheckpoint.__table__))
+# tenancy: as above.
 ADD_EVENT = sa.insert(cast("sa.Table", WorkflowRunEvent.__table__))
 
 
