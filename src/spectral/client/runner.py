@@ -181,7 +181,7 @@ class RunnerSession:
     async def _path_of(self, work: Work) -> str:
         root = await self._until_answered(self._find_root)
         if work.kind != "agent":
-            return f"{root}/work/{work.name}"
+            return f"{root}/queues/{work.name}"
         agent_id = await self._until_answered(lambda: self._find_agent(root, work.name))
         return f"{root}/agents/{agent_id}/work"
 

@@ -129,12 +129,12 @@ async def tap(play: Performance) -> None:
 async def remote(play: Performance) -> None:
     run = await play.begin("kind-remote", {"image": "cat.png"}, until="waiting")
     key = {"Authorization": f"Bearer {play.stage.tenant.api_key}"}
-    leased = await play.stage.send("POST", "/work/images/lease", {"capacity": 1, "wait_s": 5}, **key)
+    leased = await play.stage.send("POST", "/queues/images/lease", {"capacity": 1, "wait_s": 5}, **key)
     assert leased.status_code == 200, leased.text
     (task,) = leased.json()["tasks"]
     assert (task["task"], task["inputs"]) == ("resize", {"image": "cat.png", "width": 200})
     result = {"lease_token": task["lease_token"], "output": {"size": 9}}
-    taken = await play.stage.send("POST", f"/work/images/{task['task_id']}/result", result, **key)
+    taken = await play.stage.send("POST", f"/queues/images/{task['task_id']}/result", result, **key)
     assert taken.status_code == 204, taken.text
     assert (await play.until(run["id"], *DONE))["outputs"] == {"size": 9}
 

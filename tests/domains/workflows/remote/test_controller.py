@@ -34,14 +34,14 @@ def queue(app: Litestar) -> RemoteQueue:
     return found
 
 
-async def lease(client: httpx.AsyncClient, tenant: Tenant, path: str = "work/resize", **body: Any) -> Any:
+async def lease(client: httpx.AsyncClient, tenant: Tenant, path: str = "queues/resize", **body: Any) -> Any:
     answer = await client.post(f"{tenant.url}/{path}/lease", json=body, headers=tenant.key_headers)
     assert answer.status_code in {200, 204}, answer.text
     return answer.json()["tasks"] if answer.status_code == 200 else []
 
 
 async def send(
-    client: httpx.AsyncClient, tenant: Tenant, task: Any, what: str = "result", path: str = "work/resize", **body: Any
+    client: httpx.AsyncClient, tenant: Tenant, task: Any, what: str = "result", path: str = "queues/resize", **body: Any
 ) -> httpx.Response:
     told = {"lease_token": task["lease_token"]} | body
     return await client.post(f"{tenant.url}/{path}/{task['task_id']}/{what}", json=told, headers=tenant.key_headers)
@@ -240,15 +240,16 @@ async def test_both_scopes_are_needed_and_nothing_of_others_is_there(
             f"{tenant.url}/keys", json={"name": scope, "scopes": [scope]}, headers=tenant.client_headers
         )
         narrow = {"Authorization": f"Bearer {made.json()['key']}"}
-        answer = await client.post(f"{tenant.url}/work/resize/lease", json={}, headers=narrow)
+        answer = await client.post(f"{tenant.url}/queues/resize/lease", json={}, headers=narrow)
         assert problem(answer) == (403, "forbidden")
     assert await lease(client, other_tenant) == []
     for what, body in KEPT_OR_ANSWERED:
         assert problem(await send(client, other_tenant, task, what, **body)) == (404, "not-found")
     for agent in (new_id(), "router"):
+        theirs = f"{tenant.url}/agents/{agent}/work"
         for path in ("lease", f"{task['task_id']}/heartbeat"):
             answer = await client.post(
-                f"{tenant.url}/agents/{agent}/work/{path}",
+                f"{theirs}/{path}",
                 json={} if path == "lease" else {"lease_token": "x"},
                 headers=tenant.key_headers,
             )
@@ -297,9 +298,9 @@ async def test_sizes_are_bounded(
     for size in (1024 * 1024, 3 * 1024 * 1024):
         assert problem(await send(client, tenant, task, output="x" * size)) == (413, "payload-too-large")
     for body in ({"capacity": 65}, {"capacity": 0}, {"wait_s": 31}, {"wait_s": -1}):
-        answer = await client.post(f"{tenant.url}/work/resize/lease", json=body, headers=tenant.key_headers)
+        answer = await client.post(f"{tenant.url}/queues/resize/lease", json=body, headers=tenant.key_headers)
         assert answer.status_code == 422
     for name in ("agent:x", "-", "x" * 200, "%2e%2e"):
-        answer = await client.post(f"{tenant.url}/work/{name}/lease", json={}, headers=tenant.key_headers)
+        answer = await client.post(f"{tenant.url}/queues/{name}/lease", json={}, headers=tenant.key_headers)
         assert answer.status_code == 404, name
     assert (await send(client, tenant, task, output="x" * (1024 * 1024 - 100))).status_code == 204

@@ -116,7 +116,7 @@ class AgentWorkController(Controller):
 class WorkController(Controller):
     """Runners of a named queue: `remote` nodes of workflows."""
 
-    path = "/api/v1/workspaces/{workspace_id:uuid}/work/{queue:str}"
+    path = "/api/v1/workspaces/{workspace_id:uuid}/queues/{queue:str}"
     tags = ("Remote work",)
     guards = RUNNER
 
