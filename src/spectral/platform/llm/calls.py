@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from spectral.platform.access.principal import WorkspaceAccess
+
 Role = Literal["system", "user", "assistant"]
 
 
@@ -20,12 +22,18 @@ class ModelRequest:
 
     parameters: the provider's sampling parameters (`temperature`, `max_tokens`, …).
     seed: decides every random choice of a deterministic model; other providers pass it on where they can.
+    access: whose credentials pay for the call; None reaches only models that need none.
+    purpose: what the call is for in the cost reports: agent, judge, reflection, embedding.
+    subject: what it belongs to (`scan:<id>`), None where it stands alone.
     """
 
     model: str
     messages: Sequence[ModelMessage]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    access: WorkspaceAccess | None = None
+    purpose: str = "agent"
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
