@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from spectral.client.answers import Answers
 from spectral.client.config import find_agent
 from spectral.client.errors import RefusedError, UnavailableError
 from spectral.client.tasks import CURRENT, TaskContext, TaskFailed, Work
@@ -80,6 +81,7 @@ class RunnerSession:
         self._hurried = asyncio.Event()
         self._http: httpx.AsyncClient
         self._root = ""
+        self._answers: list[Answers] = []
 
     # --------------------------------------------------------------------------------------------------- the session
 
@@ -117,6 +119,8 @@ class RunnerSession:
                 for each in (stopping, *serving):
                     each.cancel()
                 await asyncio.gather(stopping, *serving, return_exceptions=True)
+                for answers in self._answers:
+                    await answers.close()
 
     def stop(self) -> None:
         """No further task is leased; those that are under way have `grace_s` seconds. A second time: none."""
@@ -148,6 +152,8 @@ class RunnerSession:
 
     async def _lease_all(self, work: Work, running: set[asyncio.Task[None]]) -> None:
         path = await self._path_of(work)
+        answers = Answers(lambda path, body: self._post(path, body, ANSWER_S), path)
+        self._answers.append(answers)
         pause = FIRST_PAUSE_S
         freed = asyncio.Event()
 
@@ -174,7 +180,7 @@ class RunnerSession:
             pause = FIRST_PAUSE_S
             for leased in tasks:
                 self.progress.leased += 1
-                task = asyncio.ensure_future(self._do(work, path, leased))
+                task = asyncio.ensure_future(self._do(work, path, answers, leased))
                 running.add(task)
                 task.add_done_callback(end)
 
@@ -212,7 +218,7 @@ class RunnerSession:
 
     # --------------------------------------------------------------------------------------------------------- a task
 
-    async def _do(self, work: Work, path: str, task: dict[str, Any]) -> None:
+    async def _do(self, work: Work, path: str, answers: Answers, task: dict[str, Any]) -> None:
         context = TaskContext(
             task_id=task["task_id"],
             attempt=task["attempt"],
@@ -240,7 +246,7 @@ class RunnerSession:
             if context.cancelled or calling.cancelled():
                 return
             said = calling.result()
-            if await self._answer(path, token, said, context):
+            if await self._answer(answers, token, said, context):
                 counted = True
                 if "error" in said:
                     self.progress.failed += 1
@@ -267,14 +273,14 @@ class RunnerSession:
                 context.note_lost()
                 return
 
-    async def _answer(self, path: str, token: str, said: dict[str, Any], context: TaskContext) -> bool:
+    async def _answer(self, answers: Answers, token: str, said: dict[str, Any], context: TaskContext) -> bool:
         """Send the result until it is taken; False where the lease was lost."""
         told = {"lease_token": token, **context.reported()}
         body = _encoded(told, said)
         pause = FIRST_PAUSE_S
         while True:
             try:
-                await self._post(f"{path}/result", body, ANSWER_S)
+                await answers.send(context.task_id, body)
                 return True
             except UnavailableError as error:
                 log.warning("the result of task %s cannot be sent now: %s", context.task_id, error)

@@ -104,6 +104,53 @@ async def test_a_task_is_leased_once_kept_and_answered_once(
     assert (open_.status, open_.outcome) == ("leased", None)
 
 
+async def test_results_sent_together_are_taken_or_refused_each_by_itself(
+    client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, database: Database
+) -> None:
+    queue, _ = queue_of_tests()
+    run = await waiting_run(database, tenant)
+    first, second = await put(database, tenant, queue, count=2)
+    (of_run,) = await put(database, tenant, queue, run=run, step_key="a", iteration=1)
+    gone = await waiting_run(database, tenant)
+    (late,) = await put(database, tenant, queue, run=gone, step_key="a", iteration=1)
+    (theirs,) = await put(database, other_tenant, queue)
+    tokens = {task["task_id"]: task["lease_token"] for task in await lease(client, tenant, capacity=10)}
+    tokens[str(theirs)] = (await lease(client, other_tenant))[0]["lease_token"]
+    await change_run(database, gone, tenant, generation=2)
+    results = [
+        {"task_id": str(task_id), "lease_token": tokens[str(task_id)], "output": number}
+        for number, task_id in enumerate((first, theirs, of_run, late))
+    ]
+    results.append({"task_id": str(second), "lease_token": "another", "output": 4})
+    results.append(results[0] | {"output": "changed"})
+    for _ in range(2):
+        answer = await client.post(
+            f"{tenant.url}/queues/resize/results", json={"results": results}, headers=tenant.key_headers
+        )
+        assert answer.status_code == 200, answer.text
+        said = answer.json()["results"]
+        assert [each["task_id"] for each in said] == [each["task_id"] for each in results]
+        assert [each["error"] and (each["error"]["status"], each["error"]["type"]) for each in said] == [
+            None,
+            (404, "not-found"),
+            None,
+            (410, "task-cancelled"),
+            (409, "task-lease-lost"),
+            (409, "task-answered"),
+        ]
+    kept = {row.id: (row.status, row.outcome) for row in await rows(database, tenant)}
+    assert kept == {
+        first: ("done", {"output": 0}),
+        second: ("leased", None),
+        of_run: ("done", {"output": 2}),
+        late: ("leased", None),
+    }
+    (theirs_now,) = await rows(database, other_tenant)
+    assert (theirs_now.status, theirs_now.outcome) == ("leased", None)
+    nothing = await client.post(f"{tenant.url}/queues/resize/results", json={"results": []}, headers=tenant.key_headers)
+    assert nothing.status_code == 422
+
+
 async def test_a_lost_lease_is_offered_again_and_its_first_holder_changes_nothing(
     client: httpx.AsyncClient, tenant: Tenant, database: Database, queue: RemoteQueue
 ) -> None:

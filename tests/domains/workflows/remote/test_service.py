@@ -10,8 +10,9 @@ from spectral.domains.workflows.definitions.model import Node, NodeKind
 from spectral.domains.workflows.errors import InvalidRemoteTaskError, RemoteQueueFullError
 from spectral.domains.workflows.execution.scheduler import Ready
 from spectral.domains.workflows.remote import service
+from spectral.domains.workflows.remote.answers import Answer
 from spectral.domains.workflows.remote.expiry import LeaseExpiry
-from spectral.domains.workflows.remote.service import Answer, RemoteQueue, agent_queue
+from spectral.domains.workflows.remote.service import RemoteQueue, agent_queue
 from spectral.domains.workflows.remote.steps import RemoteSteps
 from spectral.platform.db.session import Database
 from spectral.platform.shared.errors import PayloadTooLargeError

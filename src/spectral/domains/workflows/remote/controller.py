@@ -8,33 +8,34 @@ from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
 
 from spectral.domains.agents.service import AgentService
+from spectral.domains.workflows.remote.answers import MAX_RESULT_BYTES, Answer, Result
 from spectral.domains.workflows.remote.schemas import (
     AgentLeaseOut,
     AgentTaskOut,
     HeartbeatIn,
     LeaseIn,
     ResultIn,
+    ResultRefusalOut,
+    ResultsIn,
+    ResultsOut,
     RunnerOut,
+    TaskResultOut,
     WorkLeaseOut,
     WorkTaskOut,
 )
-from spectral.domains.workflows.remote.service import (
-    MAX_RESULT_BYTES,
-    Answer,
-    Leased,
-    RemoteQueue,
-    agent_queue,
-    named_queue,
-)
+from spectral.domains.workflows.remote.service import Leased, RemoteQueue, agent_queue, named_queue
 from spectral.domains.workflows.remote.waiting import WorkWaiting
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import Principal, WorkspaceAccess
 from spectral.platform.access.scopes import Scope
 from spectral.platform.db.session import Database
+from spectral.platform.shared.errors import SpectralError
 
 RUNNER = (requires(Scope.READ_AGENTS), requires(Scope.WRITE_TRACES))
 RESULT_BODY_BYTES = MAX_RESULT_BYTES + 64 * 1024
 """A result with everything that stands beside its output."""
+
+RESULTS_BODY_BYTES = 4 * RESULT_BODY_BYTES
 
 LEASING = (
     "Answers 204 when there is nothing, at once or after `wait_s` seconds. Each task is the caller's for `lease_s` "
@@ -42,6 +43,10 @@ LEASING = (
 )
 NOTHING = {204: ResponseSpec(None, description="There was nothing to lease in time", generate_examples=False)}
 ANSWERING = "The same body again is 204 too, so a result whose answer was lost can be sent again."
+ANSWERING_TOGETHER = (
+    "Up to 64 results in one transaction. Each is taken or refused by itself; `error` says what `…/result` would have "
+    "answered. The same body again is answered as the first time."
+)
 
 
 class AgentWorkController(Controller):
@@ -112,6 +117,19 @@ class AgentWorkController(Controller):
             queue = agent_queue(agent_id)
             await remote_queue.record(session, access, queue, task_id, data.lease_token, answer_of(data))
 
+    @post(
+        "/results",
+        operation_id="answerAgentWorkTogether",
+        summary="Answer several tasks",
+        description=ANSWERING_TOGETHER,
+        status_code=200,
+        request_max_body_size=RESULTS_BODY_BYTES,
+    )
+    async def answer_agent_work_together(
+        self, database: Database, access: WorkspaceAccess, remote_queue: RemoteQueue, agent_id: UUID, data: ResultsIn
+    ) -> ResultsOut:
+        return await _record_all(database, access, remote_queue, agent_queue(agent_id), data)
+
 
 class WorkController(Controller):
     """Runners of a named queue: `remote` nodes of workflows."""
@@ -172,6 +190,19 @@ class WorkController(Controller):
         async with database.transaction(access) as session:
             await remote_queue.record(session, access, named_queue(queue), task_id, data.lease_token, answer_of(data))
 
+    @post(
+        "/results",
+        operation_id="answerWorkTogether",
+        summary="Answer several tasks",
+        description=ANSWERING_TOGETHER,
+        status_code=200,
+        request_max_body_size=RESULTS_BODY_BYTES,
+    )
+    async def answer_work_together(
+        self, database: Database, access: WorkspaceAccess, remote_queue: RemoteQueue, queue: str, data: ResultsIn
+    ) -> ResultsOut:
+        return await _record_all(database, access, remote_queue, named_queue(queue), data)
+
 
 @get(
     "/api/v1/runner",
@@ -194,6 +225,24 @@ def answer_of(data: ResultIn) -> Answer:
         cost_nano_usd=data.cost_usd,
         trace_id=data.trace_id,
     )
+
+
+async def _record_all(
+    database: Database, access: WorkspaceAccess, remote_queue: RemoteQueue, queue: str, data: ResultsIn
+) -> ResultsOut:
+    results = [Result(each.task_id, each.lease_token, answer_of(each)) for each in data.results]
+    async with database.transaction(access) as session:
+        refusals = await remote_queue.record_all(session, access, queue, results)
+    return ResultsOut(
+        results=[
+            TaskResultOut(task_id=result.task_id, error=None if refusal is None else _refusal_out(refusal))
+            for result, refusal in zip(results, refusals, strict=True)
+        ]
+    )
+
+
+def _refusal_out(error: SpectralError) -> ResultRefusalOut:
+    return ResultRefusalOut(status=error.status, type=error.slug, detail=error.detail)
 
 
 def agent_task_out(leased: Leased) -> AgentTaskOut:

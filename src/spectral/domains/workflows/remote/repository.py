@@ -1,6 +1,6 @@
 """Queries over remote tasks, each bound to one workspace."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -78,6 +78,19 @@ class RemoteTaskRepository(WorkspaceRepository[RemoteTask]):
             raise NotFoundError(self.kind, task_id)
         run_id: UUID | None = row[0]
         return run_id
+
+    async def runs_of(self, task_ids: Collection[UUID], queue: str) -> dict[UUID, UUID | None]:
+        """As `run_of` for many; what is not there has no entry."""
+        wanted = sa.select(RemoteTask.id, RemoteTask.run_id).where(self._mine, RemoteTask.id.in_(task_ids))
+        rows = await self.session.execute(wanted.where(RemoteTask.queue == queue))
+        return dict(rows.tuples().all())
+
+    async def hold_all(self, task_ids: Collection[UUID]) -> dict[UUID, RemoteTask]:
+        """The tasks as they are now, held until the transaction ends."""
+        # In one order, so that two transactions never wait for each other.
+        statement = self.select(RemoteTask.id.in_(task_ids)).order_by(RemoteTask.id).with_for_update()
+        rows = await self.session.scalars(statement.execution_options(populate_existing=True))
+        return {task.id: task for task in rows}
 
     async def hold(self, task_id: UUID, queue: str | None = None) -> RemoteTask:
         """The task as it is now, held until the transaction ends. Raises NotFoundError, also for another queue's."""

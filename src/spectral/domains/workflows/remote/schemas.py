@@ -59,6 +59,39 @@ class ResultIn(WireIn):
         return self
 
 
+class TaskResultIn(ResultIn):
+    """A result with the task that it is for."""
+
+    task_id: UUID
+
+
+class ResultsIn(WireIn):
+    """results: of any tasks that the caller holds."""
+
+    results: list[TaskResultIn] = Field(min_length=1, max_length=LARGEST_CAPACITY)
+
+
+class ResultRefusalOut(WireOut):
+    """Why a result was not taken, as the problem document of a result sent alone says it."""
+
+    status: int
+    type: str
+    detail: str
+
+
+class TaskResultOut(WireOut):
+    """error: null where the result was taken."""
+
+    task_id: UUID
+    error: ResultRefusalOut | None
+
+
+class ResultsOut(WireOut):
+    """What became of each result, in their order."""
+
+    results: list[TaskResultOut]
+
+
 class AgentTaskOut(WireOut):
     """A task for an agent's runner. lease_s: how long the lease lasts from now, and again from each heartbeat.
 

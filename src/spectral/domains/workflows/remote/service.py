@@ -5,7 +5,6 @@ So what a runner sends is recorded once, and a runner that was taken for dead ch
 Rows are held in the order of the house: the run first, then its task.
 """
 
-import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
@@ -28,6 +27,7 @@ from spectral.domains.workflows.errors import (
 from spectral.domains.workflows.execution.states import OPEN as OPEN_RUNS
 from spectral.domains.workflows.execution.store import RunRepository
 from spectral.domains.workflows.models import NAME_MAXIMUM, RemoteTask, WorkflowRun
+from spectral.domains.workflows.remote.answers import Answer, Result
 from spectral.domains.workflows.remote.repository import (
     CANCELLED,
     DONE,
@@ -45,7 +45,6 @@ from spectral.platform.shared.tokens import opaque_token, token_hash
 
 MAX_OPEN = 100_000
 MAX_TASK_BYTES = 256 * 1024
-MAX_RESULT_BYTES = 1024 * 1024
 LEASE_S = 60.0
 SHORTEST_LEASE_S = 1.0
 LONGEST_LEASE_S = 3600.0
@@ -71,26 +70,6 @@ class Leased:
 
     task: RemoteTask
     token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a runner made of a task: an output, or an error `{type, message, retryable}`; and what it took.
-
-    usage: counts by name (`input_tokens`, …).  cost_nano_usd: None where it is not known.
-    """
-
-    output: Any = None
-    error: Mapping[str, Any] | None = None
-    usage: Mapping[str, int] | None = None
-    cost_nano_usd: int | None = None
-    trace_id: str | None = None
-
-    def outcome(self) -> dict[str, Any]:
-        """As `RemoteTask.outcome` keeps it."""
-        result = {"output": self.output} if self.error is None else {"error": dict(self.error)}
-        told = {"usage": self.usage, "trace_id": self.trace_id}
-        return result | {name: value for name, value in told.items() if value is not None}
 
 
 def agent_queue(agent_id: UUID) -> str:
@@ -284,7 +263,7 @@ class RemoteQueue:
         Raises NotFoundError, TaskLeaseLostError and TaskAnsweredError (409), TaskCancelledError (410),
         PayloadTooLargeError (413).
         """
-        digest = _digest(answer)
+        digest = answer.digest()
         tasks = RemoteTaskRepository(session, access)
         run_id = await tasks.run_of(task_id, queue)
         result = {"result_digest": digest, "cost_nano_usd": answer.cost_nano_usd}
@@ -293,16 +272,44 @@ class RemoteQueue:
             return
         run = await _hold_run(session, access, run_id)
         task = await tasks.hold(task_id, queue)
-        _check_holder(task, token)
-        if task.status in {DONE, FAILED} and task.result_digest is not None:
-            if task.result_digest != digest:
-                raise TaskAnsweredError(task_id)
-            return
-        if task.status != LEASED:
-            raise TaskLeaseLostError(task_id)
-        if not _is_awaited(task, run):
-            raise TaskCancelledError(task_id)
-        await self._end(session, access, task, run, result | _ended(answer.outcome()))
+        if _is_taken(task, run, token, digest):
+            await self._end(session, access, task, run, result | _ended(answer.outcome()))
+
+    async def record_all(
+        self, session: AsyncSession, access: WorkspaceAccess, queue: str, results: Sequence[Result]
+    ) -> list[SpectralError | None]:
+        """Each as by `record`: what it would raise stands in the place of the result, and hinders no other one."""
+        tasks = RemoteTaskRepository(session, access)
+        run_ids = await tasks.runs_of({result.task_id for result in results}, queue)
+        runs = {
+            run_id: await _hold_run(session, access, run_id)
+            for run_id in sorted({run_id for run_id in run_ids.values() if run_id is not None})
+        }
+        held = await tasks.hold_all(run_ids)
+        refusals: list[SpectralError | None] = []
+        woken: dict[UUID, WorkflowRun] = {}
+        for result in results:
+            try:
+                digest = result.answer.digest()
+                task = held.get(result.task_id)
+                if task is None:
+                    raise NotFoundError(tasks.kind, result.task_id)
+                run = None if task.run_id is None else runs[task.run_id]
+                taken = _is_taken(task, run, result.token, digest)
+            except SpectralError as error:
+                refusals.append(error)
+                continue
+            refusals.append(None)
+            if taken:
+                told = {"result_digest": digest, "cost_nano_usd": result.answer.cost_nano_usd}
+                for column, value in (told | _ended(result.answer.outcome())).items():
+                    setattr(task, column, value)
+                if run is not None:
+                    woken[run.id] = run
+        await tasks.flush()
+        for run in woken.values():
+            await self._waker.wake(session, access, run)
+        return refusals
 
     async def expire(self, session: AsyncSession, access: WorkspaceAccess, task_id: UUID) -> bool:
         """A task whose last lease has ended has failed; False where that is not so (any more)."""
@@ -355,6 +362,20 @@ def _is_awaited(task: RemoteTask, run: WorkflowRun | None) -> bool:
     return run is not None and run.generation == task.generation and run.status in OPEN_RUNS
 
 
+def _is_taken(task: RemoteTask, run: WorkflowRun | None, token: str, digest: str) -> bool:
+    """Whether the result is to be recorded; False for one that is there already. Raises as `record` does."""
+    _check_holder(task, token)
+    if task.status in {DONE, FAILED} and task.result_digest is not None:
+        if task.result_digest != digest:
+            raise TaskAnsweredError(task.id)
+        return False
+    if task.status != LEASED:
+        raise TaskLeaseLostError(task.id)
+    if not _is_awaited(task, run):
+        raise TaskCancelledError(task.id)
+    return True
+
+
 def _check_holder(task: RemoteTask, token: str) -> None:
     if task.token_digest is None or not hmac.compare_digest(task.token_digest, token_hash(token)):
         raise TaskLeaseLostError(task.id)
@@ -373,11 +394,3 @@ def _checked(task: Mapping[str, Any]) -> dict[str, Any]:
     if size > MAX_TASK_BYTES:
         raise PayloadTooLargeError(f"The task has {size} bytes of JSON, more than {MAX_TASK_BYTES}")
     return document
-
-
-def _digest(answer: Answer) -> str:
-    outcome = json_text(answer.outcome()).encode()
-    if len(outcome) > MAX_RESULT_BYTES:
-        raise PayloadTooLargeError(f"The result has {len(outcome)} bytes of JSON, more than {MAX_RESULT_BYTES}")
-    cost = "" if answer.cost_nano_usd is None else str(answer.cost_nano_usd)
-    return hashlib.sha256(outcome + b"\n" + cost.encode()).hexdigest()
