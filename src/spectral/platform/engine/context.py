@@ -4,7 +4,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -45,6 +45,21 @@ class Settlement:
 
 
 Settled = Callable[["WorkContext", Settlement], None]
+
+
+_WORK = cast("sa.Table", EngineWork.__table__)
+# Built once, because it stands in every transaction of most work. FOR SHARE: parallel batches of one execution may all
+# hold it, a change of owner must wait (SQLite's one write transaction says the same).
+_OWNED = (
+    sa.select(_WORK.c.id)
+    .where(
+        _WORK.c.workspace_id == sa.bindparam("of_workspace"),
+        _WORK.c.id == sa.bindparam("of_key"),
+        _WORK.c.lease == sa.bindparam("of_lease"),
+        _WORK.c.state == WorkState.RUNNING.value,
+    )
+    .with_for_update(read=True)
+)
 
 
 class WorkContext:
@@ -103,15 +118,8 @@ class WorkContext:
 
         Raises LeaseLostError otherwise; let it pass, so that the transaction rolls back.
         """
-        # FOR SHARE: parallel batches of one execution may all hold it, a change of owner must wait (SQLite's one
-        # write transaction says the same).
-        owned = sa.select(EngineWork.id).where(
-            EngineWork.workspace_id == self.workspace_id,
-            EngineWork.id == self.key,
-            EngineWork.lease == self.lease,
-            EngineWork.state == WorkState.RUNNING,
-        )
-        if (await session.execute(owned.with_for_update(read=True))).first() is None:
+        names = {"of_workspace": self.workspace_id, "of_key": self.key, "of_lease": self.lease}
+        if (await (await session.connection()).execute(_OWNED, names)).first() is None:
             self._lost.set()
             raise LeaseLostError(str(self.key))
 

@@ -1,5 +1,6 @@
 """Runs begin here, whoever starts them: people, schedules, other runs. And here they are told that something came."""
 
+import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from spectral.domains.workflows.definitions.model import Definition
 from spectral.domains.workflows.errors import DuplicateRunError
 from spectral.domains.workflows.execution.state import State
 from spectral.domains.workflows.execution.states import RunAction, RunStatus, next_status
-from spectral.domains.workflows.execution.store import NewEvent, topic_of
+from spectral.domains.workflows.execution.store import NewEvent, Statements, execute_together, topic_of
 from spectral.domains.workflows.execution.tracing import trace_id_of
 from spectral.domains.workflows.models import WorkflowCheckpoint, WorkflowRun, WorkflowRunEvent, WorkflowVersion
 from spectral.platform.access.principal import WorkspaceAccess
@@ -30,6 +31,8 @@ KIND = "workflow"
 PLATFORM_ADAPTERS = frozenset({"scan", "validation"})
 """Runs that are the platform's own work: of an engine kind, and with a limit for each workspace, of their own."""
 REMEMBERED_DEFINITIONS = 256
+REMEMBERED_NEW_RUNS = 64
+"""Between its launch and its first execution in the same process a run is read from memory, if it is still the same."""
 RUN = cast("sa.Table", WorkflowRun.__table__)
 ADD_RUN = sa.insert(RUN)
 # tenancy: the rows say their workspace.
@@ -79,6 +82,7 @@ class Launcher:
         self.live = live
         self._definitions: OrderedDict[UUID, Definition] = OrderedDict()
         self._listeners: dict[str, RunListener] = {}
+        self._new: OrderedDict[UUID, tuple[dict[str, Any], dict[str, Any]]] = OrderedDict()
 
     def listen(self, adapter: str, listener: RunListener) -> None:
         """The listener is told of the ends of that adapter's runs; one for each, before anything runs."""
@@ -97,8 +101,8 @@ class Launcher:
         """
         now = utc_now()
         run = _row(access, new, created_by)
-        await self._insert(session, run)
         state = new.state or State.new(new.inputs)
+        document = state.to_document()
         first = {
             "workspace_id": run.workspace_id,
             "id": new_id(),
@@ -107,14 +111,21 @@ class Launcher:
             "index": 0,
             "generation": 1,
             "full": True,
-            "state": state.to_document(),
+            "state": document,
             "last_node": None,
             "next_nodes": list(new.next_nodes),
             "steps_completed": 0,
         }
-        await session.execute(ADD_CHECKPOINT, first)
         queued = NewEvent("run.queued", status=run.status, input=run.inputs)
-        await session.execute(ADD_EVENT, queued.row(run, 1, now))
+        values = {column.name: getattr(run, column.key) for column in RUN.columns}
+        rest: Statements = [(ADD_CHECKPOINT, first), (ADD_EVENT, queued.row(run, 1, now))]
+        if run.name == str(run.id):
+            # Nobody else has this name. A plain INSERT is compiled once, one with ON CONFLICT each time.
+            await execute_together(session, [(ADD_RUN, values), *rest])
+        else:
+            await self._insert_named(session, values)
+            await execute_together(session, rest)
+        self._remember_new(values, document)
         if self.live is not None:
             await self.live.publish(session, topic_of(run.id), 1)
         await self.engine.enqueue(session, work_of(run))
@@ -123,16 +134,31 @@ class Launcher:
         session.add(run)
         return run
 
-    async def _insert(self, session: AsyncSession, run: WorkflowRun) -> None:
-        values = {column.name: getattr(run, column.key) for column in RUN.columns}
-        if run.name == str(run.id):
-            # Nobody else has this name. A plain INSERT is compiled once, one with ON CONFLICT each time.
-            await session.execute(ADD_RUN, values)
-            return
+    async def _insert_named(self, session: AsyncSession, values: Mapping[str, Any]) -> None:
         insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
         added = await session.execute(insert(RUN).values(values).on_conflict_do_nothing().returning(RUN.c.id))
         if added.first() is None:
-            raise DuplicateRunError(run.name)
+            raise DuplicateRunError(values["name"])
+
+    def _remember_new(self, values: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+        # Copies: what the caller does with its values is no business of the run's. Through JSON, as the rows are.
+        kept = {name: _copied(value) if isinstance(value, dict | list) else value for name, value in values.items()}
+        self._new[values["id"]] = (kept, _copied(state))
+        if len(self._new) > REMEMBERED_NEW_RUNS:
+            self._new.popitem(last=False)
+
+    def take_new(self, run_id: UUID) -> tuple[WorkflowRun, dict[str, Any]] | None:
+        """A run with its state as `launch` wrote them here; the caller finds out whether they are still so.
+
+        None where another process did, or too many were launched since. Given once.
+        """
+        known = self._new.pop(run_id, None)
+        if known is None:
+            return None
+        values, state = known
+        run = WorkflowRun(**values)
+        make_transient_to_detached(run)
+        return run, state
 
     async def wake(self, session: AsyncSession, access: WorkspaceAccess, run: WorkflowRun) -> None:
         """Something came for the run; it looks at it once the transaction has committed. The run must be locked.
@@ -169,6 +195,10 @@ class Launcher:
         if len(self._definitions) > REMEMBERED_DEFINITIONS:
             self._definitions.popitem(last=False)
         return definition
+
+
+def _copied(value: Any) -> Any:
+    return json.loads(json.dumps(value))
 
 
 def work_of(run: WorkflowRun) -> WorkItem:

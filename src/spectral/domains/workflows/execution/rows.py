@@ -12,8 +12,15 @@ from sqlalchemy.orm.attributes import set_committed_value
 from spectral.domains.workflows.execution.launching import Launcher
 from spectral.domains.workflows.execution.scheduler import Scheduler
 from spectral.domains.workflows.execution.state import ENDED, FULL_EVERY, Entry, State, changes_between
-from spectral.domains.workflows.execution.states import EXECUTING
-from spectral.domains.workflows.execution.store import NewEvent, RunRepository, rest_topic_of, topic_of
+from spectral.domains.workflows.execution.states import EXECUTING, RunStatus
+from spectral.domains.workflows.execution.store import (
+    NewEvent,
+    RunRepository,
+    Statements,
+    execute_together,
+    rest_topic_of,
+    topic_of,
+)
 from spectral.domains.workflows.models import WorkflowCheckpoint, WorkflowRun, WorkflowRunEvent, WorkflowStep
 from spectral.domains.workflows.nodes.masking import masked_inputs
 from spectral.platform.db.base import Json
@@ -81,8 +88,6 @@ CHANGE_STEP = (
 )
 ADD_STEPS, ADD_EVENTS, ADD_CHECKPOINT = sa.insert(STEP), sa.insert(EVENT), sa.insert(CHECKPOINT)
 
-Statements = list[tuple[sa.Executable, Any]]
-
 
 class RunRows:
     """The rows of one run, as one execution writes them. lease: under which the run was taken.
@@ -95,17 +100,32 @@ class RunRows:
         self._launcher = launcher
         self._names = {"of_workspace": context.workspace_id, "of_run": context.key}
         self._stored: dict[str, Any] = {}
+        self._new_state: dict[str, Any] | None = None
         self.size = 0
         self._steps: set[tuple[str, int]] = set()
         self.lease = 0
 
     async def hold(self, session: AsyncSession) -> WorkflowRun | None:
         """The run as it is now, held; None where it has been deleted. The caller's own: the session forgets it."""
+        if (run := await self._hold_new(session)) is not None:
+            return run
         try:
             run = await RunRepository(session, self._context.access).lock(self._context.key)
         except NotFoundError:
             return None
         session.expunge(run)
+        return run
+
+    async def _hold_new(self, session: AsyncSession) -> WorkflowRun | None:
+        """The run as this process has just inserted it, where nothing has happened to it since."""
+        new = self._launcher.take_new(self._context.key)
+        if new is None:
+            return None
+        found = (await (await session.connection()).execute(HOLD, self._names)).one_or_none()
+        if found is None or (found.lease, found.last_seq, found.status) != (0, 1, RunStatus.QUEUED):
+            return None
+        run, self._new_state = new
+        run.inbox, run.pause = found.inbox, found.pause
         return run
 
     async def hold_own(self, session: AsyncSession, run: WorkflowRun) -> None:
@@ -135,7 +155,10 @@ class RunRows:
 
     async def load(self, session: AsyncSession, run: WorkflowRun) -> State:
         """The run's present state."""
-        state = State.load(await RunRepository(session, self._context.access).checkpoints(run))
+        if self._new_state is not None:
+            state = State(self._new_state)
+        else:
+            state = State.load(await RunRepository(session, self._context.access).checkpoints(run))
         self._stored = state.to_document()
         self.size = size_of(self._stored)
         self._steps = {
@@ -145,14 +168,14 @@ class RunRows:
 
     async def tell(self, session: AsyncSession, run: WorkflowRun, *events: NewEvent) -> None:
         """Events, and what was changed in the run, which is held."""
-        await _execute(session, self._telling(run, events))
+        await execute_together(session, self._telling(run, events))
         await self._publish(session, run, bool(events))
 
     async def write(self, session: AsyncSession, run: WorkflowRun, scheduler: Scheduler, said: list[NewEvent]) -> None:
         """The turn: the run's columns, its steps, its events, its checkpoint. What the scheduler gathered is taken."""
         events = [*said, *scheduler.events]
         checkpoint, steps = self._checkpoint(run, scheduler), self._changed_steps(run, scheduler)
-        await _execute(session, [*checkpoint, *steps, *self._telling(run, events)])
+        await execute_together(session, [*checkpoint, *steps, *self._telling(run, events)])
         await self._publish(session, run, bool(events))
         scheduler.steps.clear()
         scheduler.events.clear()
@@ -211,16 +234,6 @@ class RunRows:
                 new.append(row)
                 self._steps.add((key, iteration))
         return [(statement, rows) for statement, rows in ((ADD_STEPS, new), (CHANGE_STEP, changed)) if rows]
-
-
-async def _execute(session: AsyncSession, statements: Statements) -> None:
-    """All of them in one go, on the session's connection: what they say of the session's objects is the caller's."""
-
-    def execute(connection: sa.Connection) -> None:
-        for statement, values in statements:
-            connection.execute(statement, values)
-
-    await (await session.connection()).run_sync(execute)
 
 
 def _step(run: WorkflowRun, scheduler: Scheduler, key: str, iteration: int, entry: Entry) -> dict[str, Any]:

@@ -29,6 +29,19 @@ def rest_topic_of(run_id: UUID) -> str:
     return f"rest:{run_id}"
 
 
+Statements = list[tuple[sa.Executable, Any]]
+
+
+async def execute_together(session: AsyncSession, statements: Statements) -> None:
+    """All of them in one go, on the session's connection: what they say of the session's objects is the caller's."""
+
+    def execute(connection: sa.Connection) -> None:
+        for statement, values in statements:
+            connection.execute(statement, values)
+
+    await (await session.connection()).run_sync(execute)
+
+
 @dataclass(frozen=True, slots=True)
 class NewEvent:
     """An event that has no number yet. What is None is left out of its data; level and category: of logs only."""
