@@ -156,19 +156,21 @@ class RunnerSession:
         self._answers.append(answers)
         pause = FIRST_PAUSE_S
         freed = asyncio.Event()
+        working: set[str] = set()
 
-        def end(task: asyncio.Task[None]) -> None:
-            running.discard(task)
+        def leave(task_id: str) -> None:
+            working.discard(task_id)
             freed.set()
 
         while True:
-            while len(running) >= self._capacity:
+            # Whose function is through no longer takes a place, unless the platform is slow to take the results.
+            while len(working) >= self._capacity or len(running) >= 2 * self._capacity:
                 freed.clear()
                 await freed.wait()
-            if running:
+            if working:
                 # A moment later more may have ended, and one request leases for all of them.
                 await asyncio.sleep(GATHER_S)
-            wanted = {"capacity": min(self._capacity - len(running), LARGEST_LEASE), "wait_s": WAIT_S}
+            wanted = {"capacity": min(self._capacity - len(working), LARGEST_LEASE), "wait_s": WAIT_S}
             try:
                 answer = await self._post(f"{path}/lease", json.dumps(wanted).encode(), WAIT_S + ANSWER_S)
                 tasks = [] if answer.status_code == httpx.codes.NO_CONTENT else json_of(answer)["tasks"]
@@ -180,9 +182,11 @@ class RunnerSession:
             pause = FIRST_PAUSE_S
             for leased in tasks:
                 self.progress.leased += 1
-                task = asyncio.ensure_future(self._do(work, path, answers, leased))
+                working.add(leased["task_id"])
+                task = asyncio.ensure_future(self._do(work, path, answers, leased, leave))
                 running.add(task)
-                task.add_done_callback(end)
+                task.add_done_callback(running.discard)
+                task.add_done_callback(lambda _: freed.set())
 
     async def _path_of(self, work: Work) -> str:
         root = await self._until_answered(self._find_root)
@@ -218,7 +222,9 @@ class RunnerSession:
 
     # --------------------------------------------------------------------------------------------------------- a task
 
-    async def _do(self, work: Work, path: str, answers: Answers, task: dict[str, Any]) -> None:
+    async def _do(
+        self, work: Work, path: str, answers: Answers, task: dict[str, Any], leave: Callable[[str], None]
+    ) -> None:
         context = TaskContext(
             task_id=task["task_id"],
             attempt=task["attempt"],
@@ -243,6 +249,7 @@ class RunnerSession:
                 keeping.cancel()
                 calling.cancel()
                 await asyncio.gather(keeping, calling, return_exceptions=True)
+                leave(context.task_id)
             if context.cancelled or calling.cancelled():
                 return
             said = calling.result()
