@@ -150,9 +150,23 @@ async def identity(settings: Settings, database: Database) -> AsyncIterator[Data
 
 
 @pytest.fixture(scope="session")
-def create_app() -> Callable[[Settings], Litestar]:
+def create_whole_app() -> Callable[[Settings], Litestar]:
     """`spectral.app.create_app`, imported when the first test needs it: tests of pure modules start without it."""
     return importlib.import_module("spectral.app").create_app  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def create_app(create_whole_app: Callable[..., Litestar]) -> Callable[[Settings], Litestar]:
+    """As `create_whole_app`, with routes that all tests of the worker share: do not register any more of them."""
+    made: dict[int, Litestar] = {}
+
+    def create(settings: Settings) -> Litestar:
+        limit = settings.request_body_limit_bytes
+        app = create_whole_app(settings, like=made.get(limit))
+        made.setdefault(limit, app)
+        return app
+
+    return create
 
 
 @pytest.fixture

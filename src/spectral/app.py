@@ -1,12 +1,15 @@
 """The one place that wires: settings in, application out."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import copy
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from litestar import Litestar, Request
+from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.events import SimpleEventEmitter
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 from litestar.types import ControllerRouterHandler
@@ -84,23 +87,22 @@ from spectral.domains.workspaces.lifecycle_controller import (
 )
 from spectral.domains.workspaces.members_controller import WorkspaceMemberController, remove_account_member
 from spectral.platform import idempotency
-from spectral.platform.access.authentication import AuthenticationMiddleware, Authenticator
+from spectral.platform.access.authentication import AUTHENTICATOR, AuthenticationMiddleware
 from spectral.platform.access.guards import principal_of
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.signing import TokenSigner
 from spectral.platform.access.sockets import SocketRefusals
 from spectral.platform.audit.controller import AuditController
 from spectral.platform.db.migrations import head_revision
-from spectral.platform.db.session import Database
 from spectral.platform.db.unit_of_work import RequestTransaction, UnitOfWork
-from spectral.platform.dependencies import constant, resolve_in_turn
+from spectral.platform.dependencies import from_application, resolve_in_turn
 from spectral.platform.docs.document import openapi_config
 from spectral.platform.docs.pages import docs_routes
 from spectral.platform.engine.engine import Engine
 from spectral.platform.health import DatabaseCheck, EngineCheck, Health, HealthController
+from spectral.platform.limits import middleware as limits
 from spectral.platform.limits.counter import RateCounter
 from spectral.platform.limits.limiter import RateLimiter, RatePolicy
-from spectral.platform.limits.middleware import RateLimits, RatePolicies, RefusedCredentials
 from spectral.platform.logs import configure_logs
 from spectral.platform.request_bodies import BodyDeadline
 from spectral.platform.request_checks import require_readable
@@ -116,6 +118,7 @@ from spectral.wiring.work import Work
 
 START_PATIENCE_S = 2.0
 SCHEMA_POLL_S = 0.5
+ROUTES, LIFESPAN = "routes", "lifespan"
 
 CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     HealthController,
@@ -201,8 +204,12 @@ def provide_access(request: Request[Any, Any, Any]) -> WorkspaceAccess:
     return principal_of(request).access_to(request.path_params.get("workspace_id"))
 
 
-def create_app(settings: Settings) -> Litestar:
-    """The application. Opens nothing before its lifespan starts."""
+def create_app(settings: Settings, like: Litestar | None = None) -> Litestar:
+    """The application. Opens nothing before its lifespan starts.
+
+    like: one that was made before with the same `request_body_limit_bytes`; its routes serve this one as well, which
+    spares most of the time that an application takes.
+    """
     databases = Databases(settings)
     counter = RateCounter(databases.identity)
     limiter = RateLimiter(counter)
@@ -227,7 +234,7 @@ def create_app(settings: Settings) -> Litestar:
         listeners=(work.observer,),
     )
     work.engine.register(RUN_TRACE, RunTracer(trace_ingestor).export, max_per_workspace=RUN_TRACES_PER_WORKSPACE)
-    values = people.values | {
+    injected = people.values | {
         "settings": settings,
         "database": databases.application,
         "identity": databases.identity,
@@ -255,7 +262,7 @@ def create_app(settings: Settings) -> Litestar:
     }
 
     @asynccontextmanager
-    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+    async def lifespan() -> AsyncIterator[None]:
         configure_logs(settings.log_format, settings.log_level)
         starting = asyncio.create_task(_start_when_current(work.engine, database_check, people.signer))
         reloading = asyncio.create_task(people.signer.keep_fresh())
@@ -277,6 +284,32 @@ def create_app(settings: Settings) -> Litestar:
             await limiter.close()
             await databases.close()
 
+    routes: Litestar = like.state[ROUTES] if like else _routes(settings.request_body_limit_bytes, tuple(injected))
+    app = copy.copy(routes)
+    app.asgi_router = copy.copy(routes.asgi_router)
+    app.asgi_router.app = app
+    app.event_emitter = SimpleEventEmitter([])
+    # Around the router, so that requests that meet no route have an id and a log line too.
+    app.asgi_handler = RequestContext(
+        BodyDeadline(routes.asgi_handler, settings.request_body_timeout_s),
+        settings.trusted_proxies,
+        is_encrypted=settings.address.startswith("https://"),
+    )
+    app.state = State()
+    app.state.update(injected)
+    app.state[limits.LIMITER], app.state[limits.POLICIES] = limiter, _rate_policies(settings)
+    app.state[AUTHENTICATOR] = people.authenticator
+    app.state[idempotency.KEYS] = idempotency.IdempotencyKeys(
+        databases.application, settings.idempotency_lease_s, settings.idempotency_lifetime_s
+    )
+    app.state[ROUTES], app.state[LIFESPAN] = routes, lifespan
+    # What holds requests open lets go of them first: the server's end waits for theirs.
+    app.state["before_stop"] = (work.work_waiting.stop, work.run_fanout.close)
+    return app
+
+
+def _routes(body_limit_bytes: int, injected: Sequence[str]) -> Litestar:
+    """An application that knows every route and has nothing to serve them with. injected: names that handlers use."""
     renderer = ProblemRenderer({OTLP_PREFIX: otlp_problem_renderer})
     app = Litestar(
         route_handlers=[*CONTROLLERS, *docs_routes()],
@@ -285,55 +318,40 @@ def create_app(settings: Settings) -> Litestar:
             "access": Provide(provide_access, sync_to_thread=False),
             "page": Provide(provide_page, sync_to_thread=False),
         }
-        | {name: constant(value) for name, value in values.items()},
+        | {name: from_application(name) for name in injected},
         before_request=require_readable,
-        middleware=_middleware(settings, databases.application, people.authenticator, limiter, renderer),
+        # Around every handler, outermost first.
+        middleware=[
+            SocketRefusals,
+            limits.RefusedCredentials,
+            AuthenticationMiddleware,
+            limits.RateLimits,
+            idempotency.IdempotencyMiddleware,
+            DefineMiddleware(UnitOfWork, renderer=renderer),
+        ],
         exception_handlers={Exception: renderer, HTTPException: renderer, SpectralError: renderer},
-        lifespan=[lifespan],
+        lifespan=[_live],
         openapi_config=openapi_config(__version__),
-        request_max_body_size=settings.request_body_limit_bytes,
+        request_max_body_size=body_limit_bytes,
         logging_config=None,
         signature_types=[AsyncSession, WorkspaceAccess],
     )
     resolve_in_turn(app)
-    # Around the router, so that requests that meet no route have an id and a log line too.
-    app.asgi_handler = RequestContext(
-        BodyDeadline(app.asgi_handler, settings.request_body_timeout_s),
-        settings.trusted_proxies,
-        is_encrypted=settings.address.startswith("https://"),
-    )
-    app.state.update(values)
-    # What holds requests open lets go of them first: the server's end waits for theirs.
-    app.state["before_stop"] = (work.work_waiting.stop, work.run_fanout.close)
     return app
 
 
-def _middleware(
-    settings: Settings,
-    database: Database,
-    authenticator: Authenticator,
-    limiter: RateLimiter,
-    renderer: ProblemRenderer,
-) -> list[DefineMiddleware]:
-    """Around every handler, outermost first."""
-    policies = RatePolicies(
+@asynccontextmanager
+async def _live(app: Litestar) -> AsyncIterator[None]:
+    async with app.state[LIFESPAN]():
+        yield
+
+
+def _rate_policies(settings: Settings) -> limits.RatePolicies:
+    return limits.RatePolicies(
         RatePolicy("credential", settings.rate_limit_per_credential),
         RatePolicy("workspace", settings.rate_limit_per_workspace),
         RatePolicy("address", settings.rate_limit_per_address),
     )
-    return [
-        DefineMiddleware(SocketRefusals),
-        DefineMiddleware(RefusedCredentials, limiter=limiter, policies=policies),
-        DefineMiddleware(AuthenticationMiddleware, authenticator=authenticator),
-        DefineMiddleware(RateLimits, limiter=limiter, policies=policies),
-        DefineMiddleware(
-            idempotency.IdempotencyMiddleware,
-            database=database,
-            lease_s=settings.idempotency_lease_s,
-            lifetime_s=settings.idempotency_lifetime_s,
-        ),
-        DefineMiddleware(UnitOfWork, database=database, renderer=renderer),
-    ]
 
 
 async def _start_when_current(engine: Engine, database: DatabaseCheck, signer: TokenSigner) -> None:

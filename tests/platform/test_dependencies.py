@@ -6,7 +6,7 @@ import httpx
 from litestar import Litestar, get
 from litestar.di import Provide
 
-from spectral.platform.dependencies import constant, resolve_in_turn
+from spectral.platform.dependencies import from_application, resolve_in_turn
 
 
 async def provide_sum(one: int, two: int) -> int:
@@ -26,13 +26,14 @@ async def test_dependencies_are_resolved_in_the_request_s_own_task() -> None:
     app = Litestar(
         [handler],
         dependencies={
-            "one": constant(1),
-            "two": constant(2),
+            "one": from_application("one"),
+            "two": from_application("two"),
             "total": Provide(provide_sum),
             "task": Provide(provide_task),
         },
         openapi_config=None,
     )
+    app.state.update({"one": 1, "two": 2})
     resolve_in_turn(app)
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://spectral.test") as client:

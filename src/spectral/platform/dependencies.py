@@ -1,19 +1,29 @@
-"""How handlers get what they ask for."""
+"""How handlers and middleware get what the application has for all of them.
+
+They look it up where a request comes in, so the routes of one application serve another one as well: making them is
+nearly all that an application costs.
+"""
 
 from typing import Any
 
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.routes import HTTPRoute
+from litestar.types import Scope
 
 
-def constant(value: Any) -> Provide:
-    """A dependency that is the same for every request."""
+def service_of(scope: Scope, name: str) -> Any:
+    """What the application of this request or connection has under a name."""
+    return scope["litestar_app"].state[name]
 
-    def provide() -> Any:
-        return value
 
-    return Provide(provide, use_cache=True, sync_to_thread=False)
+def from_application(name: str) -> Provide:
+    """A dependency that the application has under this name."""
+
+    def provide(scope: Scope) -> Any:
+        return service_of(scope, name)
+
+    return Provide(provide, sync_to_thread=False)
 
 
 def resolve_in_turn(app: Litestar) -> None:

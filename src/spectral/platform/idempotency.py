@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spectral.platform.access.principal import Principal
 from spectral.platform.db.base import Base, UtcTime
 from spectral.platform.db.session import Database
+from spectral.platform.dependencies import service_of
 from spectral.platform.request_context import client_address
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import (
@@ -31,6 +32,8 @@ from spectral.platform.shared.errors import (
 )
 from spectral.platform.shared.ids import new_id
 
+KEYS = "idempotency_keys"
+"""What the application has `IdempotencyKeys` under."""
 MAXIMUM_KEY_CHARACTERS = 255
 CLEANUP = "idempotency.cleanup"
 CLEANUP_INTERVAL_S = 3600.0
@@ -63,11 +66,8 @@ class IdempotencyMiddleware:
     secret (`opt={"secret_answer": True}`) refuse the header with 400, because a stored answer would keep the secret.
     """
 
-    def __init__(self, app: ASGIApp, database: Database, lease_s: int, lifetime_s: int) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.database = database
-        self.lease = timedelta(seconds=lease_s)
-        self.lifetime = timedelta(seconds=lifetime_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         opt = scope["route_handler"].opt
@@ -81,7 +81,8 @@ class IdempotencyMiddleware:
         request: Request[Any, Any, Any] = Request(scope, receive=receive, send=send)
         await scope["route_handler"].authorize_connection(request)
         body_hash = hashlib.sha256(await request.body()).hexdigest()
-        record = await self._reserve(caller_of(scope), route_of(scope), key, body_hash)
+        keys: IdempotencyKeys = service_of(scope, KEYS)
+        record = await keys.reserve(caller_of(scope), route_of(scope), key, body_hash)
         if record.status is not None:
             await _replay(record, send)
             return
@@ -104,12 +105,25 @@ class IdempotencyMiddleware:
             await self.app(scope, receive, send)
         finally:
             if not scope["state"].get("answer_kept"):
-                await self._release(record.id)
+                await keys.release(record.id)
 
-    async def _reserve(self, caller: str, route: str, key: str, body_hash: str) -> IdempotencyRecord:
+
+class IdempotencyKeys:
+    """The keys of an installation, each in transactions of its own."""
+
+    def __init__(self, database: Database, lease_s: int, lifetime_s: int) -> None:
+        self._database = database
+        self._lease = timedelta(seconds=lease_s)
+        self._lifetime = timedelta(seconds=lifetime_s)
+
+    async def reserve(self, caller: str, route: str, key: str, body_hash: str) -> IdempotencyRecord:
+        """The key is this request's until its lease ends; a record with a status has the answer already.
+
+        Raises ValidationFailedError (422) for another body, ConflictError (409) while the first request runs.
+        """
         now = utc_now()
         try:
-            async with self.database.transaction() as session:
+            async with self._database.transaction() as session:
                 mine = (
                     IdempotencyRecord.caller == caller,
                     IdempotencyRecord.route == route,
@@ -131,16 +145,17 @@ class IdempotencyMiddleware:
                     return record
                 elif record.lease_until > now:
                     raise _still_running()
-                record.lease_until = now + self.lease
-                record.expires_at = now + self.lifetime
+                record.lease_until = now + self._lease
+                record.expires_at = now + self._lifetime
                 await session.flush()
                 return record
         except IntegrityError as error:
             # Two first requests met: the other one holds the key now.
             raise _still_running() from error
 
-    async def _release(self, record_id: UUID) -> None:
-        async with self.database.transaction() as session:
+    async def release(self, record_id: UUID) -> None:
+        """A key whose request has no answer to keep is free again."""
+        async with self._database.transaction() as session:
             await session.execute(
                 sa.delete(IdempotencyRecord).where(
                     IdempotencyRecord.id == record_id, IdempotencyRecord.status.is_(None)

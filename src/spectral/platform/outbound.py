@@ -9,7 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import cast
 
@@ -223,7 +223,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         verify: ssl.SSLContext | bool,
         total_timeout_s: float = TOTAL_TIMEOUT_S,
     ) -> None:
-        context = httpx.create_ssl_context(verify=verify, trust_env=False)
+        context = tls_context(verify)
         super().__init__(verify=context, trust_env=False)
         # The one thing that httpx does not hand on to the pool.
         self._pool = httpcore.AsyncConnectionPool(ssl_context=context, network_backend=backend, max_connections=100)
@@ -282,6 +282,16 @@ def outbound_client(
     )
 
 
+def tls_context(verify: ssl.SSLContext | bool) -> ssl.SSLContext:  # noqa: FBT001 - as httpx has it
+    """How servers prove who they are; one for the process, because reading the certificates takes long."""
+    return verify if isinstance(verify, ssl.SSLContext) else _made_context(verify)
+
+
+@cache
+def _made_context(verify: bool) -> ssl.SSLContext:  # noqa: FBT001
+    return httpx.create_ssl_context(verify=verify, trust_env=False)
+
+
 class OutboundCalls:
     """Clients for calls that a customer describes: each for one call, with networks that only this customer admits.
 
@@ -295,11 +305,6 @@ class OutboundCalls:
         self._resolver = resolver
         self._verify = verify
 
-    @cached_property
-    def _context(self) -> ssl.SSLContext:
-        # Reading the certificates takes longer than everything else here.
-        return httpx.create_ssl_context(verify=self._verify, trust_env=False)
-
     def client(
         self, admitted: Sequence[Network], *, timeout_s: float, response_limit_bytes: int = RESPONSE_LIMIT_BYTES
     ) -> httpx.AsyncClient:
@@ -312,7 +317,7 @@ class OutboundCalls:
             GuardedBackend(self._allowed, self._resolver, admitted),
             https_only=False,
             response_limit_bytes=response_limit_bytes,
-            verify=self._context,
+            verify=tls_context(self._verify),
             total_timeout_s=timeout_s,
         )
         return httpx.AsyncClient(

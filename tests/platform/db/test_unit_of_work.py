@@ -94,9 +94,11 @@ async def streams(session: AsyncSession, database: Database) -> Stream:
 
 
 @pytest.fixture
-async def routes(settings: Settings, create_app: Callable[[Settings], Litestar]) -> AsyncIterator[httpx.AsyncClient]:
+async def routes(
+    settings: Settings, create_whole_app: Callable[[Settings], Litestar]
+) -> AsyncIterator[httpx.AsyncClient]:
     CALLED.clear()
-    app = create_app(settings)
+    app = create_whole_app(settings)
     for handler in (kept, refused, fails_at_commit, wake_up_fails, streams):
         app.register(handler)
     async with in_process(app) as client:

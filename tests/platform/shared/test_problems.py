@@ -101,8 +101,10 @@ async def broken_commit(session: AsyncSession) -> dict[str, str]:
     return {"never": "sent"}
 
 
-async def test_what_fails_inside_stays_inside(settings: Settings, create_app: Callable[[Settings], Litestar]) -> None:
-    app = create_app(settings)
+async def test_what_fails_inside_stays_inside(
+    settings: Settings, create_whole_app: Callable[[Settings], Litestar]
+) -> None:
+    app = create_whole_app(settings)
     app.register(broken)
     app.register(broken_commit)
     async with in_process(app) as client:

@@ -12,9 +12,12 @@ from uuid import UUID
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from spectral.platform.access.principal import Principal, PrincipalKind
+from spectral.platform.dependencies import service_of
 from spectral.platform.shared.errors import MalformedRequestError, NotAuthenticatedError
 from spectral.platform.shared.origin import ORIGIN
 
+AUTHENTICATOR = "authenticator"
+"""What the application has its `Authenticator` under."""
 CACHE_LIFETIME_S = 1.0
 CACHE_ENTRIES = 4096
 MAXIMUM_CREDENTIAL_CHARACTERS = 8192
@@ -154,9 +157,8 @@ class AuthenticationMiddleware:
     agree where both are given.
     """
 
-    def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["user"] = None
@@ -165,7 +167,8 @@ class AuthenticationMiddleware:
             headers = identifying_headers(scope["headers"])
             if credential := credential_of(headers):
                 target = target_of(headers, scope["path_params"].get("workspace_id"))
-                scope["user"] = principal = await self.authenticator.principal(credential, target)
+                authenticator: Authenticator = service_of(scope, AUTHENTICATOR)
+                scope["user"] = principal = await authenticator.principal(credential, target)
                 if (origin := ORIGIN.get()) is not None:
                     origin.credential_id = principal.credential_id
                 require_agreement(headers, target, principal)

@@ -10,9 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.platform.access.principal import Principal
 from spectral.platform.db.session import Database, run_after_commit
+from spectral.platform.dependencies import service_of
 
 if TYPE_CHECKING:
     from spectral.platform.shared.problems import ProblemRenderer
+
+DATABASE = "database"
+"""What the application has its `Database` under."""
 
 READ_ONLY_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FIRST_ERROR_STATUS = 400
@@ -65,16 +69,15 @@ class UnitOfWork:
     take short transactions of their own and have nothing to commit here.
     """
 
-    def __init__(self, app: ASGIApp, database: Database, renderer: "ProblemRenderer") -> None:
+    def __init__(self, app: ASGIApp, renderer: "ProblemRenderer") -> None:
         self.app = app
-        self.database = database
         self.renderer = renderer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
-        transaction = RequestTransaction(self.database, scope)
+        transaction = RequestTransaction(service_of(scope, DATABASE), scope)
         scope["state"]["transaction"] = transaction
         held: HTTPResponseStartEvent | None = None
         failed = False

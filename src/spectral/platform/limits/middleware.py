@@ -10,9 +10,14 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from spectral.platform.access.principal import Principal
+from spectral.platform.dependencies import service_of
 from spectral.platform.limits.limiter import RateLimiter, RatePolicy, Standing
 from spectral.platform.request_context import add_answer_header, client_address
 from spectral.platform.shared.errors import NotAuthenticatedError, RateLimitedError
+
+LIMITER = "rate_limiter"
+POLICIES = "rate_policies"
+"""What the application has these under."""
 
 IPV6_NETWORK_BITS = 64
 # Of a WebSocket the one request that opens it.
@@ -34,24 +39,13 @@ class RateLimits:
     Routes marked `opt={"uncounted": True}` are left alone.
     """
 
-    def __init__(self, app: ASGIApp, limiter: RateLimiter, policies: RatePolicies) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.limiter = limiter
-        self.policies = policies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in COUNTED and not scope["route_handler"].opt.get("uncounted"):
-            await count(self.limiter, scope, self._limits_of(scope))
+            await count(scope, _limits_of(scope))
         await self.app(scope, receive, send)
-
-    def _limits_of(self, scope: Scope) -> list[tuple[RatePolicy, str]]:
-        principal = scope.get("user")
-        if not isinstance(principal, Principal):
-            return [(self.policies.address, address_bucket(scope))]
-        limits = [(self.policies.credential, str(principal.credential_id))]
-        if principal.workspace is not None:
-            limits.append((self.policies.workspace, str(principal.workspace.workspace_id)))
-        return limits
 
 
 class RefusedCredentials:
@@ -60,24 +54,38 @@ class RefusedCredentials:
     Callers with a good credential behind the same address are not affected.
     """
 
-    def __init__(self, app: ASGIApp, limiter: RateLimiter, policies: RatePolicies) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.limiter = limiter
-        self.policies = policies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self.app(scope, receive, send)
         except NotAuthenticatedError:
-            await count(self.limiter, scope, [(self.policies.address, address_bucket(scope))])
+            await count(scope, [(_policies_of(scope).address, address_bucket(scope))])
             raise
 
 
-async def count(limiter: RateLimiter, scope: Scope, limits: list[tuple[RatePolicy, str]]) -> None:
+def _policies_of(scope: Scope) -> RatePolicies:
+    policies: RatePolicies = service_of(scope, POLICIES)
+    return policies
+
+
+def _limits_of(scope: Scope) -> list[tuple[RatePolicy, str]]:
+    policies, principal = _policies_of(scope), scope.get("user")
+    if not isinstance(principal, Principal):
+        return [(policies.address, address_bucket(scope))]
+    limits = [(policies.credential, str(principal.credential_id))]
+    if principal.workspace is not None:
+        limits.append((policies.workspace, str(principal.workspace.workspace_id)))
+    return limits
+
+
+async def count(scope: Scope, limits: list[tuple[RatePolicy, str]]) -> None:
     """Count one request against each of these limits. Raises RateLimitedError at the first that is used up."""
     limits = [(policy, who) for policy, who in limits if policy.limit]
     if not limits:
         return
+    limiter: RateLimiter = service_of(scope, LIMITER)
     policies = ", ".join(f'"{policy.name}";q={policy.limit};w={policy.window_s}' for policy, _ in limits)
     add_answer_header(scope, b"ratelimit-policy", policies.encode())
     tightest: Standing | None = None
