@@ -116,6 +116,7 @@ class Segment:
         self._scheduler: Scheduler
         self._waits: Waits
         self._inbox = -1
+        self._kept: dict[str, Any] = {}
         self._scored: Any = None
         # What nodes say is never written after what follows from their ends.
         self._writing = asyncio.Lock()
@@ -389,6 +390,7 @@ class Segment:
             fence=self._rows.fence,
             resume_data=ready.resume_data,
             left=self._left(),
+            kept=self._kept,
         )
 
     async def _next_outcomes(self) -> list[tuple[Ready, Outcome]]:

@@ -76,6 +76,7 @@ class NodeCall:
     iteration).  attempt: from 1.  resume_data: what a suspended node was answered, else None.
     left: what the run's budget still allows.  fence: call it in a transaction that writes something of the work: it
     commits only while this execution has the run, and raises LeaseLostError otherwise.
+    kept: what nodes leave for later nodes of the same execution of the run, who can read it again where it is missing.
     """
 
     run_id: UUID
@@ -96,6 +97,7 @@ class NodeCall:
     fence: Fence
     resume_data: Any = None
     left: Usage = field(default_factory=lambda: Usage(tokens=-1, cost_nano_usd=None))
+    kept: dict[str, Any] = field(default_factory=dict)
 
 
 class NodeWork(Protocol):

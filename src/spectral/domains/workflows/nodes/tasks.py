@@ -38,7 +38,8 @@ class TaskContext:
     fence: for transactions that write results of the work: they commit only while this execution has the run.
     inputs: JSON; with the schema's defaults, where the task has one.  params: the step's other parameters.  attempt:
     from 1.  resume_data: what was answered to `Suspend`, else None.  tools: what the step lists.  database, access:
-    for short transactions of the workspace.
+    for short transactions of the workspace.  kept: what functions leave for those that come later in this execution of
+    the run; a later execution begins without.
     """
 
     run_id: UUID
@@ -57,6 +58,7 @@ class TaskContext:
     database: Database
     access: WorkspaceAccess
     fence: Fence
+    kept: dict[str, Any]
     log: Callable[..., None]
     """`log(message, *, level="info", category=None, data=None)`: a line of the run's log."""
 
@@ -164,6 +166,7 @@ class TaskWork:
                 database=call.database,
                 access=call.access,
                 fence=call.fence,
+                kept=call.kept,
                 log=call.journal.log,
             )
         )
