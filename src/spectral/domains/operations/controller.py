@@ -1,16 +1,19 @@
 """HTTP of operations: `/api/v1/operations`."""
 
+from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Controller, Request, Response, delete, get, post
+from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.params import QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral.domains.operations.model_service import ConfiguredModel, ModelConfigService, check_models
 from spectral.domains.operations.schemas import (
     EngineOut,
+    ModelConfigIn,
     ModelConfigOut,
     ModelHealthOut,
     StaffAccountOut,
@@ -25,6 +28,7 @@ from spectral.platform.access.principal import Principal
 from spectral.platform.access.scopes import Scope, WorkspaceRole
 from spectral.platform.db.session import Database
 from spectral.platform.engine.engine import Engine
+from spectral.platform.llm.catalogue import ModelCatalogue, ModelSettings
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.shared.pagination import Collection, Page
 
@@ -35,6 +39,26 @@ def provide_customer_service(
     session: AsyncSession, database: Database, identity: Database, engine: Engine, authenticator: Authenticator
 ) -> CustomerService:
     return CustomerService(session, database, identity, engine, authenticator)
+
+
+def provide_model_config_service(
+    session: AsyncSession, door: ModelDoor, model_catalogue: ModelCatalogue
+) -> ModelConfigService:
+    return ModelConfigService(session, door, model_catalogue)
+
+
+def model_config_out(model: ConfiguredModel) -> ModelConfigOut:
+    return ModelConfigOut.model_validate(
+        {
+            **asdict(model.info),
+            "tier": model.settings.tier,
+            "input_price_usd": model.settings.input_price,
+            "output_price_usd": model.settings.output_price,
+            "enabled": model.settings.enabled,
+            "updated_at": model.updated_at,
+            "updated_by": model.updated_by,
+        }
+    )
 
 
 class OperationsController(Controller):
@@ -54,14 +78,69 @@ class OperationsController(Controller):
         found = [ModelHealthOut.model_validate(health) for health in door.health()]
         return Collection.of(found[page.offset : page.offset + page.limit], len(found), page)
 
-    @get("/model-config", operation_id="listModelConfig", summary="Which models there are, by name")
-    async def list_model_config(self, door: ModelDoor, page: Page) -> Collection[ModelConfigOut]:
-        found = [ModelConfigOut.model_validate(model) for model in door.catalogue()]
-        return Collection.of(found[page.offset : page.offset + page.limit], len(found), page)
-
     @get("/engine", operation_id="readEngine", summary="What durable execution is doing")
     async def read_engine(self, engine: Engine) -> EngineOut:
         return EngineOut.model_validate(await engine.health())
+
+
+class ModelConfigController(Controller):
+    """What the staff says of models, and whether they answer."""
+
+    path = PATH
+    tags = ("Operations",)
+    dependencies = {"service": Provide(provide_model_config_service, sync_to_thread=False)}  # noqa: RUF012
+
+    @get(
+        "/model-config",
+        operation_id="listModelConfig",
+        summary="Which models there are, by name",
+        description="The built-in ones and all that something was set for.",
+        guards=[requires(Scope.READ_OPERATIONS)],
+    )
+    async def list_model_config(self, service: ModelConfigService, page: Page) -> Collection[ModelConfigOut]:
+        found = await service.list_models()
+        shown = [model_config_out(model) for model in found[page.offset : page.offset + page.limit]]
+        return Collection.of(shown, len(found), page)
+
+    @get(
+        "/model-config/{model:path}",
+        operation_id="readModelConfig",
+        summary="What is set for a model",
+        description="The name has a slash in it: `/model-config/openai/gpt-4o`.",
+        guards=[requires(Scope.READ_OPERATIONS)],
+    )
+    async def read_model_config(self, service: ModelConfigService, model: str) -> ModelConfigOut:
+        return model_config_out(await service.read_model(model.removeprefix("/")))
+
+    @put(
+        "/model-config/{model:path}",
+        operation_id="setModelConfig",
+        summary="Set tier and price of a model, or switch it off",
+        description="Holds in every process within a few seconds.",
+        guards=[requires(Scope.WRITE_OPERATIONS)],
+    )
+    async def set_model_config(
+        self,
+        service: ModelConfigService,
+        request: Request[Principal, None, State],
+        model: str,
+        data: ModelConfigIn,
+    ) -> ModelConfigOut:
+        wanted = ModelSettings(data.tier, data.input_price_usd, data.output_price_usd, data.enabled)
+        return model_config_out(await service.set_model(request.user, model.removeprefix("/"), wanted))
+
+    @post(
+        "/model-health/check",
+        operation_id="checkModelHealth",
+        summary="Call each built-in model once, and say how all models behave",
+        description="Models over the network are called with workspaces' keys and on their behalf only: of them it is "
+        "what their latest calls have shown.",
+        guards=[requires(Scope.WRITE_OPERATIONS)],
+        status_code=200,
+    )
+    async def check_model_health(self, door: ModelDoor, page: Page) -> Collection[ModelHealthOut]:
+        found = [ModelHealthOut.model_validate(health) for health in await check_models(door)]
+        return Collection.of(found[page.offset : page.offset + page.limit], len(found), page)
 
 
 class CustomerController(Controller):

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from spectral.domains.workspaces.support import LONGEST_MINUTES
+from spectral.platform.shared.money import UsdAmount, UsdAmountIn
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
 
 
@@ -31,6 +32,18 @@ class ModelHealthOut(WireOut):
     latency_p99_ms: float | None
     last_call_at: Timestamp | None
     last_error: ModelErrorOut | None
+    circuit: Literal["closed", "half_open", "open"] = Field(
+        description="Open: the latest calls failed, so none is made for a while. The worst of all who call the model."
+    )
+
+
+class ModelConfigIn(WireIn):
+    """What holds of a model from now on; what is left out is as if nothing had been said. Prices come in pairs."""
+
+    tier: Literal["economy", "standard", "premium"] | None = None
+    input_price_usd: UsdAmountIn | None = Field(default=None, description="For a million tokens.")
+    output_price_usd: UsdAmountIn | None = Field(default=None, description="For a million tokens.")
+    enabled: bool = True
 
 
 class ModelConfigOut(WireOut):
@@ -41,6 +54,12 @@ class ModelConfigOut(WireOut):
     label: str
     priced: bool = Field(description="The cost of a call is known, so a budget in USD can be kept.")
     deterministic: bool = Field(description="The same request with the same seed always gives the same text.")
+    tier: Literal["economy", "standard", "premium"] | None
+    input_price_usd: UsdAmount | None = Field(description="Set here, for a million tokens; null: the price table's.")
+    output_price_usd: UsdAmount | None
+    enabled: bool = Field(description="Switched off, no workspace can call it.")
+    updated_at: Timestamp | None = Field(description="Null where nothing was set.")
+    updated_by: str | None
 
 
 class EngineOut(WireOut):

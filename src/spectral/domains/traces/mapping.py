@@ -27,7 +27,6 @@ from spectral.domains.traces.conventions.table import (
     derive,
     fill,
 )
-from spectral.domains.traces.pricing import Counts, price
 from spectral.domains.traces.vocabulary import (
     AGGREGATING,
     KIND_NAMES,
@@ -38,6 +37,7 @@ from spectral.domains.traces.vocabulary import (
     SpanRow,
     SpanStatus,
 )
+from spectral.platform.llm.pricing import Counts, price
 
 MAXIMUM_NAME = 512
 DIGEST_BYTES = 16

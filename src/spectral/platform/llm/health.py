@@ -5,16 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from spectral.platform.llm.calls import ModelFault, ModelReply
+from spectral.platform.llm.calls import EmbeddingReply, ModelFault, ModelReply
+from spectral.platform.llm.provider import CircuitState
 from spectral.platform.shared.clock import utc_now
 
+NEVER_CALLED = frozenset({"circuit_open", "no_credential", "no_embeddings", "embeddings_only", "not_sent"})
+"""Codes of faults that say nothing about a model, because it was not called."""
 LATENCIES_KEPT = 2048
 """Percentiles are over this many of the latest answered calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastError:
-    """The latest fault of a model."""
+    """The latest fault of a model.
+
+    message: of a call over the network only the fault's code: providers quote requests, which are not ours to show.
+    """
 
     type: str
     message: str
@@ -27,6 +33,8 @@ class ModelHealth:
 
     calls: answered and failed ones together. success_rate: 0–1, None before the first call.
     latency_*_ms: percentiles over the latest answered calls, None before the first answer.
+    circuit: open while calls are refused because the latest ones failed, half_open while one of them is a probe; the
+    worst of the circuits that the model has (one for each workspace that calls it).
     """
 
     model: str
@@ -40,6 +48,7 @@ class ModelHealth:
     latency_p99_ms: float | None
     last_call_at: datetime | None
     last_error: LastError | None
+    circuit: CircuitState = "closed"
 
 
 class HealthRecord:
@@ -56,20 +65,22 @@ class HealthRecord:
         self._last_call_at: datetime | None = None
         self._last_error: LastError | None = None
 
-    def add(self, outcomes: Sequence[ModelReply | ModelFault]) -> None:
+    def add(self, outcomes: Sequence[ModelReply | EmbeddingReply | ModelFault]) -> None:
         """Count finished calls."""
         now = utc_now()
         for outcome in outcomes:
+            if isinstance(outcome, ModelFault) and outcome.code in NEVER_CALLED:
+                continue
             self._calls += 1
-            if isinstance(outcome, ModelReply):
-                self._latencies.append(outcome.latency_ms)
-            else:
+            if isinstance(outcome, ModelFault):
                 self._failures += 1
-                self._last_error = LastError(outcome.type, outcome.message, now)
+                self._last_error = LastError(outcome.type, outcome.code or outcome.message, now)
+            else:
+                self._latencies.append(outcome.latency_ms)
         if outcomes:
             self._last_call_at = now
 
-    def read(self) -> ModelHealth:
+    def read(self, circuit: CircuitState = "closed") -> ModelHealth:
         """The figures as they are now."""
         ordered = sorted(self._latencies)
         return ModelHealth(
@@ -84,6 +95,7 @@ class HealthRecord:
             latency_p99_ms=nearest_rank(ordered, 0.99),
             last_call_at=self._last_call_at,
             last_error=self._last_error,
+            circuit=circuit,
         )
 
 

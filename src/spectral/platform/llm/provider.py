@@ -1,9 +1,19 @@
 """What a source of models must offer to stand behind the door."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol, runtime_checkable
 
-from spectral.platform.llm.calls import ModelFault, ModelInfo, ModelReply, ModelRequest
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.llm.calls import (
+    EmbeddingReply,
+    EmbeddingRequest,
+    ModelFault,
+    ModelInfo,
+    ModelReply,
+    ModelRequest,
+)
+
+CircuitState = Literal["closed", "half_open", "open"]
 
 
 class Provider(Protocol):
@@ -38,4 +48,41 @@ class StreamingProvider(Provider, Protocol):
 
         A call that fails may have given pieces before.
         """
+        ...
+
+
+@runtime_checkable
+class EmbeddingProvider(Provider, Protocol):
+    """A provider in this process that also makes embeddings, by models of their own."""
+
+    def embedding_models(self) -> Sequence[ModelInfo]:
+        """The models that `embed` serves; they complete nothing."""
+        ...
+
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingReply | ModelFault:
+        """One call; must not block the event loop."""
+        ...
+
+
+class RemoteProvider(StreamingProvider, Protocol):
+    """Models over the network: any name `provider/model`, with the credentials of the request's workspace."""
+
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingReply | ModelFault:
+        """One call; a fault where it fails."""
+        ...
+
+    async def list_models(self, access: WorkspaceAccess, provider: str) -> list[str] | ModelFault:
+        """The provider's own names of what it serves to the workspace."""
+        ...
+
+    async def known_providers(self, access: WorkspaceAccess) -> frozenset[str]:
+        """The providers that the workspace has a credential for."""
+        ...
+
+    def circuits(self) -> Mapping[str, CircuitState]:
+        """The worst state of the circuits of each model that has one."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
         ...

@@ -15,6 +15,7 @@ from spectral.domains.traces.ingestion.ingestor import TraceIngestor
 from spectral.domains.traces.otlp.json_requests import decode_json
 from spectral.domains.traces.otlp.requests import Rejections, valid_spans
 from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.body_lines import BodyLine, body_lines
 from spectral.platform.shared.errors import (
     MalformedRequestError,
     PayloadTooLargeError,
@@ -59,14 +60,6 @@ class Imported:
             self.errors.append(LineError(line, detail))
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line of the file. text: None where it is longer than a request may be."""
-
-    number: int
-    text: bytes | None
-
-
 @dataclass(slots=True)
 class _Decoded:
     request: ExportTraceServiceRequest
@@ -89,9 +82,9 @@ class TraceImport:
         (400) for a damaged gzip, PayloadTooLargeError (413), UnavailableError (503); what came before is stored then.
         """
         imported = Imported()
-        group: list[_Line] = []
+        group: list[BodyLine] = []
         size = 0
-        async for line in _lines(_inflated(stream, encoding), self._line_bytes):
+        async for line in body_lines(_inflated(stream, encoding), self._line_bytes):
             group.append(line)
             size += len(line.text or b"")
             if size >= GROUP_BYTES or len(group) >= GROUP_LINES:
@@ -101,7 +94,7 @@ class TraceImport:
             await self._store(access, group, imported)
         return imported
 
-    async def _store(self, access: WorkspaceAccess, lines: list[_Line], imported: Imported) -> None:
+    async def _store(self, access: WorkspaceAccess, lines: list[BodyLine], imported: Imported) -> None:
         decoded = await asyncio.to_thread(self._decode, lines, imported)
         if not decoded.spans:
             return
@@ -127,7 +120,7 @@ class TraceImport:
             pause *= 2
         raise AssertionError
 
-    def _decode(self, lines: list[_Line], imported: Imported) -> _Decoded:
+    def _decode(self, lines: list[BodyLine], imported: Imported) -> _Decoded:
         decoded = _Decoded(ExportTraceServiceRequest(), 0, 0, lines[-1].number)
         for line in lines:
             imported.lines += 1
@@ -160,35 +153,6 @@ def _leave_out_invalid(request: ExportTraceServiceRequest, rejections: Rejection
             if len(valid) < len(scope_spans.spans):
                 del scope_spans.spans[:]
                 scope_spans.spans.extend(valid)
-
-
-async def _lines(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[_Line]:
-    """The lines that are not empty. One that is too long is skipped up to its end without being kept."""
-    number, parts, size = 1, [], 0
-    async for piece in stream:
-        position = 0
-        while (end := piece.find(b"\n", position)) != -1:
-            size += end - position
-            parts.append(piece[position:end])
-            if (line := _line(number, parts, size, limit)) is not None:
-                yield line
-            number, parts, size, position = number + 1, [], 0, end + 1
-        size += len(piece) - position
-        if size <= limit:
-            parts.append(piece[position:])
-        else:
-            parts.clear()
-    if (line := _line(number, parts, size, limit)) is not None:
-        yield line
-
-
-def _line(number: int, parts: list[bytes], size: int, limit: int) -> _Line | None:
-    if size > limit:
-        return _Line(number, None)
-    text = b"".join(parts).strip()
-    # A byte-order mark, which some tools put before the first line.
-    text = text.removeprefix(b"\xef\xbb\xbf") if number == 1 else text
-    return _Line(number, text) if text else None
 
 
 async def _inflated(stream: AsyncIterator[bytes], encoding: str | None) -> AsyncIterator[bytes]:

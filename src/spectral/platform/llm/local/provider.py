@@ -9,7 +9,16 @@ from threading import Lock
 from time import perf_counter
 from typing import Final
 
-from spectral.platform.llm.calls import ModelFault, ModelInfo, ModelMessage, ModelReply, ModelRequest
+from spectral.platform.llm.calls import (
+    EmbeddingReply,
+    EmbeddingRequest,
+    ModelFault,
+    ModelInfo,
+    ModelMessage,
+    ModelReply,
+    ModelRequest,
+)
+from spectral.platform.llm.local import embedding
 from spectral.platform.llm.local.classifier import PromptClassifier, Weighing
 from spectral.platform.llm.local.features import count_tokens, first_tokens, plain_features, rich_features
 from spectral.platform.llm.local.reading import PromptParts, read_prompt, split_input
@@ -75,6 +84,17 @@ class LocalProvider:
     def models(self) -> list[ModelInfo]:
         """`small` compares whole words; `large` also stems, parts of words and more than one example."""
         return [ModelInfo(model, PROVIDER, LABEL, priced=True, deterministic=True) for model in _VARIANTS]
+
+    def embedding_models(self) -> list[ModelInfo]:
+        """One, that sees which words texts share."""
+        return [ModelInfo(embedding.MODEL, PROVIDER, embedding.LABEL, priced=True, deterministic=True)]
+
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingReply:
+        """One vector for each text, worked out in a thread, for nothing."""
+        started = perf_counter()
+        vectors = await asyncio.to_thread(embedding.embed_texts, request.texts)
+        tokens = sum(count_tokens(text) for text in request.texts)
+        return EmbeddingReply(vectors, tokens, 0, float(ceil(1000 * (perf_counter() - started))))
 
     async def complete_many(self, requests: Sequence[ModelRequest]) -> list[ModelReply | ModelFault]:
         """One outcome for each request, in order, worked out in a thread."""

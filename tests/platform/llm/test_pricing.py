@@ -8,8 +8,8 @@ import pytest
 from genai_prices.data import providers
 from genai_prices.data_snapshot import get_snapshot
 
-from spectral.domains.traces import pricing
-from spectral.domains.traces.pricing import Counts, price
+from spectral.platform.llm import pricing
+from spectral.platform.llm.pricing import Counts, price
 from tests.domains.traces.otlp_samples import START, make_span, map_span
 
 JULY_2026 = 1_783_000_000 * 10**9

@@ -54,11 +54,25 @@ PROVIDERS = {
     "togetherai": "together",
     "fireworks_ai": "fireworks",
 }
-"""Our providers (`conventions/providers.py`) → the package's, where it would not find them or find another one."""
+"""Our providers (of `domains/traces/conventions`) → the package's, where it would not find them or find another one."""
 
 GATEWAYS = frozenset({"gateway", "litellm", "portkey", "vercel"})
 """Not who answers: the name of the model says it, often as `provider/model`."""
 
+_NOT_TEXT = (
+    "audio",
+    "computer-use",
+    "dall-e",
+    "ft-",
+    "image",
+    "realtime",
+    "search",
+    "sora",
+    "transcribe",
+    "tts",
+    "vision",
+    "whisper",
+)
 _NO_TIER = 1 << 62
 _DAY_NS = 86_400 * 10**9
 _NANO_PER_USD = 10**9
@@ -128,6 +142,14 @@ def price(provider: str | None, model: str, counts: Counts, started_at_ns: int) 
         if period.holds(started_at_ns):
             return _reckon(period.plan, counts)
     return _reckon(periods[-1].plan, counts)
+
+
+@lru_cache(maxsize=64)
+def tabled_models(provider: str) -> tuple[str, ...]:
+    """The models of a provider that the table has under names of their own, by name; not those for sound and images."""
+    found = (one for one in get_snapshot().providers if one.id == provider)
+    names = {model.id for one in found for model in one.models if not model.deprecated}
+    return tuple(sorted(name for name in names if ":" not in name and not any(word in name for word in _NOT_TEXT)))
 
 
 def _reckon(plan: _Plan, counts: Counts) -> int | None:

@@ -1,0 +1,1 @@
+"""The models that a workspace can call: its credentials, its calls, and what they cost."""
