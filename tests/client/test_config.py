@@ -1,6 +1,9 @@
 """An agent's config as a process reads it: while the platform is there, and while it is not."""
 
+import hashlib
+import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 
 from spectral.client import RefusedError, SpectralClient, UnavailableError
 from spectral.client import config as module
+from spectral.client.arms import place_of, unit
 from tests.client.platform_at import client_of, tenant_of
 from tests.fixtures.servers import ServerProcess
 
@@ -119,3 +123,99 @@ def test_a_folder_that_cannot_be_written_costs_only_the_copy(
     file.touch()
     with SpectralClient(url, "sk_live_x", workspace_id="w", cache_dir=file) as client:
         assert client.agent("01890000-0000-7000-8000-000000000000").config().version == 1
+
+
+LIVE = """{"version": 2, "config_hash": "b", "config": {"model": "new"}, "salt": "pepper", "arms": [
+    {"version": 2, "weight": 0.75, "config_hash": "b", "config": null},
+    {"version": 1, "weight": 0.25, "config_hash": "a", "config": {"model": "old"}}]}"""
+AGENT_ID = "01890000-0000-7000-8000-000000000000"
+SESSIONS = [f"session {number}" for number in range(400)]
+
+
+def test_a_session_keeps_its_arm_for_ten_minutes_without_the_platform(
+    scripted: tuple[str, type[Scripted]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock of our own: the platform answers once and is away while an agent asks every second."""
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    url, handler = scripted
+    handler.answers.append((200, LIVE))
+    with SpectralClient(url, "sk_live_x", workspace_id="w", cache_dir=tmp_path) as client:
+        agent = client.agent(AGENT_ID)
+        first = {session: agent.config(session=session).version for session in SESSIONS[:1]}
+        before = {session: agent.config(60, session=session) for session in SESSIONS}
+        handler.answers += [(503, "{}")] * 100
+        for _ in range(600):
+            now += 1.0
+            config = agent.config(session=SESSIONS[int(now) % 400])
+            known = before[SESSIONS[int(now) % 400]]
+            assert (config.version, config.document, config.is_stale) == (known.version, known.document, True)
+        # It asks less and less often: after 5, 10, 20, 40 seconds, and then once a minute.
+        assert len(handler.asked) == 1 + 13
+        handler.answers[:] = [(304, "")]
+        now += 60
+        assert not agent.config(session=SESSIONS[0]).is_stale
+    assert first[SESSIONS[0]] == before[SESSIONS[0]].version
+    versions = [config.version for config in before.values()]
+    assert 60 < versions.count(1) < 140
+    assert {config.version: config.document["model"] for config in before.values()} == {1: "old", 2: "new"}
+    assert agent.config(60).version == 2
+    old = next(config for config in before.values() if config.version == 1)
+    assert old.attributes == {"spectral.agent.id": AGENT_ID, "spectral.agent.version": "1"}
+    # Another process, started while the platform is away, gives every session what it had.
+    handler.answers[:] = [(503, "{}")]
+    with SpectralClient(url, "sk_live_x", workspace_id="w", cache_dir=tmp_path) as client:
+        after = client.agent(AGENT_ID)
+        assert [after.config(session=each).version for each in SESSIONS] == versions
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b"[]",
+        b"\xff\xfe",
+        b'{"format": 3, "etag": "x", "config": {}}',
+        b'{"format": 2, "etag": "x", "config": []}',
+        b'{"format": 2, "etag": "x", "config": {"agent_id": "a", "arms": [{"weight": 1}]}}',
+        b"[" * 100_000,
+    ],
+    ids=["empty", "list", "no-text", "later-format", "no-config", "half-an-arm", "deep"],
+)
+def test_a_broken_file_counts_as_none_and_is_replaced(
+    scripted: tuple[str, type[Scripted]], tmp_path: Path, broken: bytes
+) -> None:
+    url, handler = scripted
+    handler.answers += [(200, LIVE), (503, "{}"), (200, LIVE), (503, "{}")]
+
+    def fetch() -> int:
+        with SpectralClient(url, "sk_live_x", workspace_id="w", cache_dir=tmp_path) as client:
+            return client.agent(AGENT_ID).config().version
+
+    assert fetch() == 2
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(broken)
+    with pytest.raises(UnavailableError):
+        fetch()
+    assert [fetch(), fetch()] == [2, 2]
+
+
+def test_a_file_of_the_release_before_is_read(scripted: tuple[str, type[Scripted]], tmp_path: Path) -> None:
+    url, handler = scripted
+    handler.answers += [(200, LIVE), (503, "{}")]
+    with SpectralClient(url, "sk_live_x", workspace_id="w", cache_dir=tmp_path) as client:
+        client.agent(AGENT_ID).config()
+    (kept,) = tmp_path.iterdir()
+    document = json.loads(kept.read_text()) | {"format": 1}
+    del document["config"]["arms"], document["config"]["salt"]
+    kept.write_text(json.dumps(document))
+    with SpectralClient(url, "sk_live_x", workspace_id="w", cache_dir=tmp_path) as client:
+        config = client.agent(AGENT_ID).config(session="any")
+    assert (config.version, config.is_stale, config.arms) == (2, True, ())
+
+
+def test_the_hash_is_what_the_documentation_says() -> None:
+    assert unit("pepper", "session 0") == int(hashlib.sha256(b"peppersession 0").hexdigest()[:13], 16) / 2**52
+    assert 0 <= min(unit("s", each) for each in SESSIONS) < max(unit("s", each) for each in SESSIONS) < 1
+    places = [place_of([0.9, 0.1], "pepper", "Grüße"), place_of([1.0], "", ""), place_of([0.0, 1.0], "x", "y")]
+    assert places == [1, 0, 1]

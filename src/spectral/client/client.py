@@ -106,14 +106,19 @@ class Agent:
         self._client = client
         self._live = client._live_config(agent, environment)  # noqa: SLF001 - the two are one thing
 
-    def config(self, max_age_s: float = 0.0) -> AgentConfig:
+    def config(self, max_age_s: float = 0.0, *, session: str | None = None) -> AgentConfig:
         """What is live now; what was known last, marked `is_stale`, while the platform is away.
+
+        session: the id under which the session's spans are sent (`session.id`). While a promotion keeps a holdback, a
+        small share of the sessions goes on with the version before, each with the same one throughout. Without a
+        session the new version is answered.
 
         One small request (304 while nothing is new), or none where the platform said so less than `max_age_s` seconds
         ago. Blocks; in asynchronous code: `await asyncio.to_thread(agent.config)`.
         Raises RefusedError, and UnavailableError where the platform is away and nothing was ever known.
         """
-        return self._live.read(max_age_s)
+        config = self._live.read(max_age_s)
+        return config if session is None else config.for_session(session)
 
     def run(self, function: F) -> F:
         """Registers the decorated function for the agent's tasks: `(config, input) -> output`, also asynchronous.

@@ -11,6 +11,7 @@ import logging
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from contextvars import copy_context
@@ -23,6 +24,7 @@ from spectral.client.answers import Answers
 from spectral.client.config import find_agent
 from spectral.client.errors import RefusedError, UnavailableError
 from spectral.client.tasks import CURRENT, TaskContext, TaskFailed, Work
+from spectral.client.tracing import joined_trace
 from spectral.client.wire import CONNECT_S, Endpoint, checked, json_of, unreachable
 
 CAPACITY = 8
@@ -232,6 +234,8 @@ class RunnerSession:
             traceparent=task.get("traceparent"),
             seed=task.get("seed"),
             max_cost_usd=task.get("max_cost_usd"),
+            mode=task.get("mode"),
+            config_hash=task.get("config_hash"),
         )
         path = f"{path}/{context.task_id}"
         token = task["lease_token"]
@@ -338,18 +342,23 @@ def _encoded(told: dict[str, Any], said: dict[str, Any]) -> bytes:
 async def _call(work: Work, task: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     """`{output}` or `{error}`: whatever the function does."""
     CURRENT.set(context)
+    started = time.monotonic()
     try:
-        if inspect.iscoroutinefunction(work.function):
-            output = await work.function(*work.arguments(task))
-        else:
-            output = await _in_thread(work.function, *work.arguments(task))
-            if inspect.isawaitable(output):
-                output = await output
+        with joined_trace(context):
+            if inspect.iscoroutinefunction(work.function):
+                output = await work.function(*work.arguments(task))
+            else:
+                output = await _in_thread(work.function, *work.arguments(task))
+                if inspect.isawaitable(output):
+                    output = await output
     except TaskFailed as error:
         return _error(error.type, str(error), retryable=error.retryable)
     except Exception as error:
         log.exception("task %s failed", context.task_id)
         return _error(type(error).__name__, str(error), retryable=True)
+    finally:
+        if work.kind == "agent":
+            context.note_latency(time.monotonic() - started)
     return {"output": output}
 
 

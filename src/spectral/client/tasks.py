@@ -33,8 +33,10 @@ class TaskContext:
     """The task that a function works on; `current_task()` inside of it.
 
     attempt: from 1; above that, somebody has had the task before and may have begun it.  idempotency_key: the same for
-    every attempt, for what the function asks others to do.  traceparent: W3C Trace Context; give it to the tracer so
-    that the work's spans join the run's trace.  seed, max_cost_usd: of evaluations, None elsewhere.
+    every attempt, for what the function asks others to do.  traceparent: W3C Trace Context; spans that OpenTelemetry
+    begins in the function join that trace by themselves, others have to be given it.  seed, max_cost_usd: of
+    evaluations, None elsewhere.  mode: why an agent's task is to be done: `evaluation`, `playground` or `live`.
+    config_hash: of the config that an agent's task is under.
     """
 
     task_id: str
@@ -43,15 +45,23 @@ class TaskContext:
     traceparent: str | None = None
     seed: int | None = None
     max_cost_usd: str | None = None
+    mode: str | None = None
+    config_hash: str | None = None
     _usage: dict[str, int] = field(default_factory=dict)
     _cost_usd: str | None = None
     _trace_id: str | None = None
+    _latency_ms: float | None = None
     _lost: threading.Event = field(default_factory=threading.Event)
 
     @property
     def cancelled(self) -> bool:
         """Whether nobody waits for the output any more; long work may look here now and then, from any thread."""
         return self._lost.is_set()
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What every span of the work should carry, so that evaluations are told from live traffic."""
+        return {} if self.mode is None else {"spectral.mode": self.mode}
 
     def report(
         self, *, usage: Mapping[str, int] | None = None, cost_usd: str | None = None, trace_id: str | None = None
@@ -67,8 +77,17 @@ class TaskContext:
 
     def reported(self) -> dict[str, Any]:
         """The members of a result that `report` made."""
-        told = {"usage": self._usage or None, "cost_usd": self._cost_usd, "trace_id": self._trace_id}
+        told = {
+            "usage": self._usage or None,
+            "cost_usd": self._cost_usd,
+            "trace_id": self._trace_id,
+            "latency_ms": self._latency_ms,
+        }
         return {name: value for name, value in told.items() if value is not None}
+
+    def note_latency(self, seconds: float) -> None:
+        """The function took so long."""
+        self._latency_ms = round(seconds * 1000, 3)
 
     def note_lost(self) -> None:
         """Somebody else has the task now, or nobody wants it any more."""

@@ -404,12 +404,12 @@ async def test_a_wrong_body_creates_nothing(client: httpx.AsyncClient, tenant: T
     assert listed.json()["pagination"]["total"] == 0
 
 
-async def test_a_runtime_of_a_later_release_is_refused_clearly(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    body = {"name": "a", "runtime": "observed"}
+async def test_a_runtime_that_nobody_has_brought_is_refused_clearly(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    body = {"name": "a", "runtime": "lambda"}
     response = await client.post(f"{tenant.url}/agents", json=body, headers=tenant.client_headers)
-    assert response.json()["errors"] == [
-        {"pointer": "/runtime", "detail": "is not a runtime of this release; the only one is 'prompt'"}
-    ]
+    known = "prompt, workflow, http, runner, observed"
+    detail = f"is not a runtime of this installation; there are {known}"
+    assert response.json()["errors"] == [{"pointer": "/runtime", "detail": detail}]
 
 
 async def test_malformed_json_is_a_400(client: httpx.AsyncClient, tenant: Tenant) -> None:
@@ -421,7 +421,7 @@ async def test_malformed_json_is_a_400(client: httpx.AsyncClient, tenant: Tenant
 async def test_a_wrong_change_changes_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:
     agent = await create(client, tenant)
     url = f"{tenant.url}/agents/{agent['id']}"
-    wrong: list[Any] = [{"name": None}, {"archived": None}, {"archived": "maybe"}, {"runtime": "prompt"}, []]
+    wrong: list[Any] = [{"name": None}, {"archived": None}, {"archived": "maybe"}, {"runtime": "lambda"}, []]
     for body in wrong:
         assert (await client.patch(url, json=body, headers=tenant.client_headers)).status_code == 422, body
     assert (await client.get(url, headers=tenant.client_headers)).json() == agent

@@ -14,6 +14,7 @@ from spectral.platform.db.session import Database
 from spectral.platform.llm.calls import ModelFault, ModelInfo, ModelReply, ModelRequest
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.shared.errors import NotFoundError
+from tests.domains.agents.executing import runtimes_of
 from tests.fixtures.tenants import Tenant
 
 CONFIG: dict[str, Any] = {
@@ -154,5 +155,5 @@ async def test_no_transaction_is_open_while_the_model_thinks(
     agent_id = UUID(url.rpartition("/")[2])
     door = ModelDoor([DeletesTheAgent(database, tenant.access, agent_id)])
     with pytest.raises(NotFoundError):
-        await InvocationService(database, tenant.access, door).invoke(agent_id, "x", Choice())
+        await InvocationService(database, tenant.access, runtimes_of(door)).invoke(agent_id, "x", Choice())
     assert (await client.get(f"{url}/invocations", headers=tenant.client_headers)).status_code == 404

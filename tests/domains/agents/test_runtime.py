@@ -6,11 +6,14 @@ import pytest
 from pydantic import JsonValue
 
 from spectral.domains.agents.config import ConfigDocument
-from spectral.domains.agents.runtime import ExecutionMode, PromptRuntime, runtime_for
+from spectral.domains.agents.errors import NotExecutableError
+from spectral.domains.agents.models import Agent
+from spectral.domains.agents.runtime import ExecutionMode, PromptRuntime
 from spectral.platform.llm.calls import ModelFault, ModelInfo, ModelReply, ModelRequest
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.llm.errors import UnknownModelError
-from spectral.platform.shared.errors import BusinessRuleViolationError
+from tests.domains.agents.executing import runtimes_of
+from tests.fixtures.tenants import Tenant
 
 
 class Echo:
@@ -53,7 +56,7 @@ def config(model: str = "echo/one") -> ConfigDocument:
 
 async def test_every_input_gets_its_execution_in_its_place() -> None:
     echo = Echo()
-    runtime = runtime_for("prompt", ModelDoor([echo]))
+    runtime = PromptRuntime(ModelDoor([echo]))
     inputs: list[JsonValue] = [{"text": "one"}, {"body": "two"}, {"text": "refuse"}, {"text": "break"}, "five"]
     done = await runtime.execute_many(config(), inputs, [7, 8, 9, 10, 11])
     assert [each.output for each in done] == ["one/7", None, None, None, "five/11"]
@@ -70,7 +73,7 @@ async def test_every_input_gets_its_execution_in_its_place() -> None:
 
 async def test_executions_say_why_they_were_made() -> None:
     door = ModelDoor([Echo()])
-    (evaluated,) = await runtime_for("prompt", door).execute_many(config(), ["x"], [0])
+    (evaluated,) = await PromptRuntime(door).execute_many(config(), ["x"], [0])
     (played,) = await PromptRuntime(door, ExecutionMode.PLAYGROUND).execute_many(config(), ["x"], [0])
     assert evaluated.attributes == {"spectral.mode": "evaluation"}
     assert played.attributes == {"spectral.mode": "playground"}
@@ -78,7 +81,7 @@ async def test_executions_say_why_they_were_made() -> None:
 
 async def test_an_unknown_model_is_refused_before_anything_runs() -> None:
     echo = Echo()
-    runtime = runtime_for("prompt", ModelDoor([echo]))
+    runtime = PromptRuntime(ModelDoor([echo]))
     each: list[list[JsonValue]] = [["x"], [], [{"body": "no text"}]]
     for inputs in each:
         with pytest.raises(UnknownModelError):
@@ -88,15 +91,25 @@ async def test_an_unknown_model_is_refused_before_anything_runs() -> None:
 
 async def test_inputs_and_seeds_belong_together() -> None:
     with pytest.raises(ValueError, match="zip"):
-        await runtime_for("prompt", ModelDoor([Echo()])).execute_many(config(), ["x", "y"], [0])
+        await PromptRuntime(ModelDoor([Echo()])).execute_many(config(), ["x", "y"], [0])
 
 
 def test_a_runtime_is_deterministic_when_every_model_is() -> None:
-    assert runtime_for("prompt", ModelDoor([Echo()])).deterministic
-    assert not runtime_for("prompt", ModelDoor([Echo(deterministic=False)])).deterministic
+    assert PromptRuntime(ModelDoor([Echo()])).deterministic
+    assert not PromptRuntime(ModelDoor([Echo(deterministic=False)])).deterministic
 
 
-@pytest.mark.parametrize("name", ["http", "observed", ""])
-def test_a_runtime_that_does_not_exist_is_refused(name: str) -> None:
-    with pytest.raises(BusinessRuleViolationError, match="cannot be executed"):
-        runtime_for(name, ModelDoor([Echo()]))
+@pytest.mark.parametrize("name", ["observed", ""])
+def test_a_runtime_that_does_not_exist_is_refused(name: str, tenant: Tenant) -> None:
+    runtimes = runtimes_of(ModelDoor([Echo()]))
+    for refused in (runtimes.check, lambda agent: runtimes.of(tenant.access, agent)):
+        with pytest.raises(NotExecutableError, match="cannot be executed"):
+            refused(Agent(runtime=name))
+
+
+async def test_what_is_asked_is_on_the_account_of_the_workspace(tenant: Tenant) -> None:
+    echo = Echo()
+    runtime = runtimes_of(ModelDoor([echo])).of(tenant.access, Agent(runtime="prompt"), subject="scan:1")
+    await runtime.execute_many(config(), ["x"], [0])
+    (request,) = echo.requests
+    assert (request.access, request.purpose, request.subject) == (tenant.access, "agent", "scan:1")

@@ -11,12 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.agents.config import PromptTemplate
 from spectral.domains.agents.invocation import Choice, InvocationService, list_invocations
+from spectral.domains.agents.live import LiveConfigService
 from spectral.domains.agents.models import Agent, AgentConfig, AgentInvocation
 from spectral.domains.agents.repository import MAXIMUM_VERSION
+from spectral.domains.agents.runtime import Runtimes
+from spectral.domains.agents.runtime_secrets import RuntimeSecretService
 from spectral.domains.agents.schemas import (
     AgentIn,
     AgentOut,
     AgentPatch,
+    ArmOut,
     ChangeOut,
     ConfigDiffOut,
     ConfigIn,
@@ -28,6 +32,8 @@ from spectral.domains.agents.schemas import (
     LiveConfigOut,
     PromotionIn,
     PromotionOut,
+    RuntimeSecretIn,
+    RuntimeSecretOut,
     TemplateIn,
     TemplateOut,
 )
@@ -37,8 +43,8 @@ from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope
 from spectral.platform.db.session import Database
-from spectral.platform.llm.door import ModelDoor
 from spectral.platform.shared.pagination import Collection, Page
+from spectral.platform.shared.secret_box import SecretBox
 
 T = TypeVar("T")
 
@@ -57,12 +63,16 @@ def provide_agent_service(session: AsyncSession, access: WorkspaceAccess) -> Age
     return AgentService(session, access)
 
 
+def provide_live_config_service(session: AsyncSession, access: WorkspaceAccess) -> LiveConfigService:
+    return LiveConfigService(session, access)
+
+
 def provide_template_service(session: AsyncSession, access: WorkspaceAccess) -> TemplateService:
     return TemplateService(session, access)
 
 
-def provide_invocation_service(database: Database, access: WorkspaceAccess, door: ModelDoor) -> InvocationService:
-    return InvocationService(database, access, door)
+def provide_invocation_service(database: Database, access: WorkspaceAccess, runtimes: Runtimes) -> InvocationService:
+    return InvocationService(database, access, runtimes)
 
 
 def agent_out(agent: Agent, live: dict[str, int]) -> AgentOut:
@@ -71,6 +81,8 @@ def agent_out(agent: Agent, live: dict[str, int]) -> AgentOut:
         name=agent.name,
         description=agent.description,
         runtime=agent.runtime,
+        runtime_settings=agent.runtime_settings,
+        has_secret=agent.runtime_secret_sealed is not None,
         status=status_of(agent),
         origin=agent.origin,
         external_key=agent.external_key,
@@ -117,11 +129,6 @@ def invocation_out(run: AgentInvocation) -> InvocationOut:
     return InvocationOut(**{name: getattr(run, name) for name in names}, error=error, cost_usd=run.cost_nano_usd)
 
 
-def entity_tag(config: AgentConfig) -> str:
-    """A strong validator: the answer is made of the version and its document, and of nothing else that changes."""
-    return f'"{config.version}-{config.config_hash}"'
-
-
 def matches(if_none_match: str | None, tag: str) -> bool:
     """Whether the caller has this answer already. Source: RFC 9110, section 13.1.2 (weak comparison)."""
     if if_none_match is None:
@@ -135,7 +142,10 @@ class AgentController(Controller):
 
     path = PATH
     tags = ("Agents",)
-    dependencies = {"service": Provide(provide_agent_service, sync_to_thread=False)}  # noqa: RUF012
+    dependencies = {  # noqa: RUF012
+        "service": Provide(provide_agent_service, sync_to_thread=False),
+        "live": Provide(provide_live_config_service, sync_to_thread=False),
+    }
 
     @get(operation_id="listAgents", summary="List the agents", guards=[READ])
     async def list_agents(
@@ -157,13 +167,35 @@ class AgentController(Controller):
 
     @post(operation_id="createAgent", summary="Create an agent", guards=[WRITE], opt={"idempotent": True})
     async def create_agent(self, service: AgentService, data: AgentIn, workspace_id: UUID) -> Response[AgentOut]:
-        agent = await service.create_agent(data.name, data.description, data.config, runtime=data.runtime)
+        agent = await service.create_agent(
+            data.name, data.description, data.config, runtime=data.runtime, runtime_settings=data.runtime_settings
+        )
         live = await service.live_versions([agent])
         return _created(agent_out(agent, live[agent.id]), workspace_id, agent.id)
 
     @get("/{agent_id:uuid}", operation_id="readAgent", summary="Read an agent", guards=[READ])
     async def read_agent(self, service: AgentService, agent_id: UUID) -> AgentOut:
         return await _shown(service, await service.read_agent(agent_id))
+
+    @post(
+        "/{agent_id:uuid}/runtime-secret",
+        operation_id="setRuntimeSecret",
+        summary="Set or make the secret that signs what is posted to the agent",
+        description="Takes the place of the one before at once. Only agents with the runtime `http` have one.",
+        guards=[WRITE],
+        status_code=200,
+        opt={"secret_answer": True},
+    )
+    async def set_runtime_secret(
+        self,
+        session: AsyncSession,
+        access: WorkspaceAccess,
+        runtime_secret_box: SecretBox,
+        agent_id: UUID,
+        data: RuntimeSecretIn,
+    ) -> Response[RuntimeSecretOut]:
+        secret = await RuntimeSecretService(session, access, runtime_secret_box).set_secret(agent_id, data.secret)
+        return Response(RuntimeSecretOut(secret=secret), headers={"Cache-Control": "no-store"})
 
     @patch("/{agent_id:uuid}", operation_id="updateAgent", summary="Change, archive or adopt an agent", guards=[WRITE])
     async def update_agent(self, service: AgentService, agent_id: UUID, data: AgentPatch) -> AgentOut:
@@ -182,27 +214,42 @@ class AgentController(Controller):
         "/{agent_id:uuid}/config",
         operation_id="readLiveConfig",
         summary="Fetch the config that is live in an environment",
-        description="What a running agent fetches. Send the answer's `ETag` as `If-None-Match`: nothing new is a 304.",
+        description=(
+            "What a running agent fetches. Send the answer's `ETag` as `If-None-Match`: nothing new is a 304. While a "
+            "promotion keeps a holdback, `arms` and `salt` say which session gets which version."
+        ),
         guards=[READ],
     )
     async def read_live_config(
         self,
-        service: AgentService,
+        live: LiveConfigService,
         agent_id: UUID,
         environment: EnvironmentQuery = PRODUCTION,
         if_none_match: Annotated[str | None, HeaderParameter(name="If-None-Match", max_length=2000)] = None,
     ) -> Response[LiveConfigOut | None]:
-        config = await service.current_config(agent_id, environment)
-        tag = entity_tag(config)
-        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-        if matches(if_none_match, tag):
+        found = await live.read_live(agent_id, environment, documents=if_none_match is None)
+        headers = {"ETag": found.entity_tag, "Cache-Control": "private, no-cache"}
+        if matches(if_none_match, found.entity_tag):
             return Response(None, status_code=304, headers=headers)
+        if found.document is None:
+            found = await live.read_live(agent_id, environment)
+            headers["ETag"] = found.entity_tag
         answer = LiveConfigOut(
             agent_id=agent_id,
             environment=environment,
-            version=config.version,
-            config_hash=config.config_hash,
-            config=config.document,
+            version=found.version,
+            config_hash=found.config_hash,
+            config=found.document or {},
+            arms=[
+                ArmOut(
+                    version=arm.version,
+                    weight=arm.weight,
+                    config_hash=arm.config_hash,
+                    config=arm.document if place else None,
+                )
+                for place, arm in enumerate(found.arms)
+            ],
+            salt=found.salt,
         )
         return Response(answer, headers=headers)
 
@@ -251,12 +298,17 @@ class AgentController(Controller):
         "/{agent_id:uuid}/promote",
         operation_id="promoteConfig",
         summary="Put a config version live in an environment",
-        description="Promoting an older version rolls back. What is live already stays, and 200 answers how it came.",
+        description=(
+            "Promoting an older version rolls back. What is live already stays, and 200 answers how it came; a "
+            "holdback of it ends. With `holdback` a share of the sessions keeps the version before."
+        ),
         status_code=200,
         guards=[requires(Scope.APPROVE_AGENTS)],
     )
     async def promote_config(self, service: AgentService, agent_id: UUID, data: PromotionIn) -> PromotionOut:
-        promotion = await service.promote_config(agent_id, data.version, data.environment, data.reason)
+        promotion = await service.promote_config(
+            agent_id, data.version, data.environment, data.reason, holdback=data.holdback
+        )
         return PromotionOut.model_validate(promotion)
 
     @get(

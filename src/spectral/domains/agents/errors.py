@@ -14,6 +14,13 @@ class SearchSpaceViolationError(BusinessRuleViolationError):
         self.pointer = pointer
 
 
+class NotExecutableError(BusinessRuleViolationError):
+    """The platform cannot execute the agent, or not yet: the detail says what is missing."""
+
+    slug = "agent-not-executable"
+    title = "Agent Not Executable"
+
+
 class AgentNameTakenError(ConflictError):
     """Another agent of the workspace has this name."""
 

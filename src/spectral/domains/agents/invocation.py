@@ -11,12 +11,11 @@ from spectral.domains.agents.config import ConfigDocument, MissingVariableError,
 from spectral.domains.agents.lifecycle import refuse_archived
 from spectral.domains.agents.models import Agent, AgentInvocation
 from spectral.domains.agents.repository import AgentRepository, InvocationRepository
-from spectral.domains.agents.runtime import ExecutionMode, runtime_for
+from spectral.domains.agents.runtime import ExecutionMode, Runtimes
 from spectral.domains.agents.service import PRODUCTION, AgentService
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.constraints import FOREIGN_KEY
 from spectral.platform.db.session import Database
-from spectral.platform.llm.door import ModelDoor
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import FieldError, NotFoundError, ValidationFailedError
 from spectral.platform.shared.pagination import Page
@@ -33,7 +32,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    runtime: str
+    agent: Agent
     document: ConfigDocument
     version: int | None
     config_hash: str
@@ -42,10 +41,10 @@ class _Chosen:
 class InvocationService:
     """Runs agents of one workspace outside of any transaction and keeps each run in a short one of its own."""
 
-    def __init__(self, database: Database, access: WorkspaceAccess, door: ModelDoor) -> None:
+    def __init__(self, database: Database, access: WorkspaceAccess, runtimes: Runtimes) -> None:
         self._database = database
         self._access = access
-        self._door = door
+        self._runtimes = runtimes
 
     async def invoke(self, agent_id: UUID, value: JsonValue, choice: Choice, *, seed: int = 0) -> AgentInvocation:
         """One run, kept; a run that failed at the model is kept with its error and is no exception.
@@ -60,7 +59,9 @@ class InvocationService:
         except MissingVariableError as error:
             wrong = [FieldError(f"/input/{name}", "is a variable of the prompt and missing") for name in error.names]
             raise ValidationFailedError("The input lacks variables of the prompt", wrong) from error
-        runtime = runtime_for(chosen.runtime, self._door, ExecutionMode.PLAYGROUND)
+        self._runtimes.check(chosen.agent)
+        subject = f"agent:{agent_id}"
+        runtime = self._runtimes.of(self._access, chosen.agent, ExecutionMode.PLAYGROUND, subject=subject)
         started_at = utc_now()
         (done,) = await runtime.execute_many(chosen.document, [value], [seed])
         invocation = AgentInvocation(
@@ -93,12 +94,12 @@ class InvocationService:
         agent: Agent = await service.read_agent(agent_id)
         refuse_archived(agent)
         if choice.version is None and choice.draft is not None:
-            return _Chosen(agent.runtime, choice.draft, None, canonical_hash(choice.draft))
+            return _Chosen(agent, choice.draft, None, canonical_hash(choice.draft))
         if choice.version is not None:
             config = await service.read_config(agent_id, choice.version)
         else:
             config = await service.current_config(agent_id, choice.environment)
-        return _Chosen(agent.runtime, config.read_document(), config.version, config.config_hash)
+        return _Chosen(agent, config.read_document(), config.version, config.config_hash)
 
 
 async def list_invocations(

@@ -10,10 +10,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spectral.domains.agents.config import ConfigDocument
 from spectral.platform.db.base import Base, Json, NanoUsdColumn, UtcTime, WorkspaceOwned, tenant_fk
 from spectral.platform.shared.clock import utc_now
+from spectral.platform.shared.secret_box import sealed
 
 CREATED = "created"
 OBSERVED = "observed"
 """Where an agent comes from; OBSERVED is also the runtime of one that we only see traces of."""
+
+SECRET_PURPOSE = "agent-runtime"  # noqa: S105
 
 
 class Agent(WorkspaceOwned, Base):
@@ -21,6 +24,8 @@ class Agent(WorkspaceOwned, Base):
 
     origin: `created` by somebody, or `observed` in traces.  external_key: how an observed agent's spans name it.
     first_seen_at, last_seen_at: when spans of the agent came, to about a minute.
+    runtime_settings: what executing it needs; a shape for each runtime (`settings.py`).
+    runtime_secret_sealed: signs what is posted to it, of the runtime `http`.
     """
 
     __tablename__ = "agent"
@@ -40,6 +45,8 @@ class Agent(WorkspaceOwned, Base):
     external_key: Mapped[str | None] = mapped_column(sa.String(200))
     first_seen_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+    runtime_settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sa.text("'{}'"))
+    runtime_secret_sealed: Mapped[str | None] = mapped_column(sa.Text, info=sealed(SECRET_PURPOSE))
 
 
 class AgentTombstone(Base):
@@ -79,7 +86,11 @@ class AgentConfig(WorkspaceOwned, Base):
 
 
 class AgentEnvironment(WorkspaceOwned, Base):
-    """Which config version is live in one environment of an agent, and since when."""
+    """Which config version is live in one environment of an agent, and since when.
+
+    holdback_version, holdback_share, salt: while a promotion keeps a holdback, the version before it and the share of
+    the sessions (up to 0.5) that still get it, chosen by a hash with the salt; all None when it is live for everybody.
+    """
 
     __tablename__ = "agent_environment"
     __table_args__ = (
@@ -94,10 +105,16 @@ class AgentEnvironment(WorkspaceOwned, Base):
     config_id: Mapped[UUID]
     version: Mapped[int]
     promoted_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True))
+    holdback_version: Mapped[int | None]
+    holdback_share: Mapped[float | None] = mapped_column(sa.Double)
+    salt: Mapped[str | None] = mapped_column(sa.String(32))
 
 
 class AgentPromotion(WorkspaceOwned, Base):
-    """One promotion: `version` went live in an environment in the place of `previous_version`."""
+    """One promotion: `version` went live in an environment in the place of `previous_version`.
+
+    holdback: the share of the sessions that kept the previous version at first, None where that was none.
+    """
 
     __tablename__ = "agent_promotion"
     __table_args__ = (
@@ -114,6 +131,7 @@ class AgentPromotion(WorkspaceOwned, Base):
     previous_version: Mapped[int | None]
     reason: Mapped[str | None] = mapped_column(sa.String(2000))
     actor: Mapped[str] = mapped_column(sa.String(100))
+    holdback: Mapped[float | None] = mapped_column(sa.Double)
 
 
 class AgentTemplate(WorkspaceOwned, Base):

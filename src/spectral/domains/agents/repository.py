@@ -1,7 +1,7 @@
 """Queries over agents and what belongs to them, each bound to one workspace."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -63,6 +63,41 @@ class ConfigRepository(WorkspaceRepository[AgentConfig]):
         return await self.page(statement, page, order_by=(AgentConfig.version.desc(),))
 
 
+def _live_statement(*, documents: bool) -> sa.Select[Any]:
+    """See `EnvironmentRepository.live`; put together once, because it is what agents ask for most."""
+    live = sa.inspect(AgentEnvironment).local_table
+    now, before = (sa.inspect(AgentConfig).local_table.alias(name) for name in ("now", "before"))
+    columns = [
+        live.c.version,
+        now.c.config_hash,
+        live.c.holdback_version,
+        before.c.config_hash.label("holdback_hash"),
+        live.c.holdback_share,
+        live.c.salt,
+    ]
+    if documents:
+        columns += [now.c.document, before.c.document.label("holdback_document")]
+    held = sa.and_(
+        before.c.workspace_id == live.c.workspace_id,
+        before.c.agent_id == live.c.agent_id,
+        before.c.version == live.c.holdback_version,
+    )
+    return (
+        sa.select(*columns)
+        .select_from(live)
+        .join(now, sa.and_(now.c.workspace_id == live.c.workspace_id, now.c.id == live.c.config_id))
+        .outerjoin(before, held)
+        .where(
+            live.c.workspace_id == sa.bindparam("workspace"),
+            live.c.agent_id == sa.bindparam("agent"),
+            live.c.environment == sa.bindparam("environment"),
+        )
+    )
+
+
+_LIVE, _LIVE_WITH_DOCUMENTS = _live_statement(documents=False), _live_statement(documents=True)
+
+
 class EnvironmentRepository(WorkspaceRepository[AgentEnvironment]):
     """What is live where."""
 
@@ -76,6 +111,22 @@ class EnvironmentRepository(WorkspaceRepository[AgentEnvironment]):
     async def of_agent(self, agent_id: UUID, environment: str) -> AgentEnvironment | None:
         """What is live in one environment, or None."""
         return await self.find(AgentEnvironment.agent_id == agent_id, AgentEnvironment.environment == environment)
+
+    async def lock(self, agent_id: UUID, environment: str) -> AgentEnvironment | None:
+        """What is live in one environment as it is now, held until the transaction ends."""
+        statement = self.select(AgentEnvironment.agent_id == agent_id, AgentEnvironment.environment == environment)
+        fresh = statement.with_for_update().execution_options(populate_existing=True)
+        return (await self.session.scalars(fresh)).one_or_none()
+
+    async def live(self, agent_id: UUID, environment: str, *, documents: bool) -> sa.Row[Any] | None:
+        """Versions and hashes of what is live and, where there is one, of its holdback; in one statement.
+
+        Columns: version, config_hash, holdback_version, holdback_hash, holdback_share, salt; with `documents` also
+        document and holdback_document.
+        """
+        values = {"workspace": self.access.workspace_id, "agent": agent_id, "environment": environment}
+        statement = _LIVE_WITH_DOCUMENTS if documents else _LIVE
+        return (await self.session.execute(statement, values)).one_or_none()
 
 
 class PromotionRepository(WorkspaceRepository[AgentPromotion]):

@@ -3,17 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
 from spectral.domains.agents.config import ConfigDocument, MissingVariableError, PromptRenderer
+from spectral.domains.agents.models import Agent
+from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.llm.calls import ModelFault, ModelReply, ModelRequest
 from spectral.platform.llm.door import ModelDoor
-from spectral.platform.shared.errors import BusinessRuleViolationError
 
 PROMPT = "prompt"
 """The runtime in which the platform renders the prompt and calls the model."""
+
+WORKFLOW = "workflow"
+HTTP = "http"
+RUNNER = "runner"
+"""A workflow of the workspace, an address of the customer's, and processes of the customer's that fetch the work."""
+
+IN_FLIGHT = 8
+"""Executions that a runtime is given at once unless it says otherwise."""
 
 MODE_ATTRIBUTE = "spectral.mode"
 """The span attribute that says why something was executed; its value is an `ExecutionMode`."""
@@ -34,18 +43,20 @@ class ExecutionMode(StrEnum):
 class ExecutionFault:
     """Why there is no output.
 
-    type: `input_error` (the config cannot be run on this input) and `invalid_request` (the model refuses the config)
-    are the agent's own errors, scored by the rubric's `on_error`. `provider_error` is nobody's answer: missing.
+    type: `input_error` (the config cannot be run on this input), `invalid_request` (the model refuses the config) and
+    `agent_error` (what the agent's own code says) are the agent's errors, scored by the rubric's `on_error`.
+    `provider_error` (of a model) and `runtime_error` (of what executes the agent) are nobody's answer: missing.
     """
 
-    type: Literal["input_error", "invalid_request", "provider_error"]
+    type: Literal["input_error", "invalid_request", "agent_error", "provider_error", "runtime_error"]
     message: str
     retryable: bool = False
+    retry_after_s: float | None = None
 
     @property
     def missing(self) -> bool:
         """Whether nothing was learned about the agent."""
-        return self.type == "provider_error"
+        return self.type in {"provider_error", "runtime_error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,8 @@ class Execution:
     """One run of a config on one input: an output or an error, and what it took.
 
     cost_nano_usd: None where the price is unknown, never 0 for that. latency_ms: measured milliseconds, 0 where no
-    call was made.
+    call was made.  model: the config's, or what executed the agent where that is no model.
+    trace_id: of the agent's own trace, where it told.
     """
 
     output: str | None
@@ -64,6 +76,7 @@ class Execution:
     latency_ms: float
     model: str
     mode: ExecutionMode = ExecutionMode.EVALUATION
+    trace_id: str | None = None
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -79,6 +92,11 @@ class AgentRuntime(Protocol):
         """Whether the same config, input and seed always give the same output."""
         ...
 
+    @property
+    def in_flight(self) -> int:
+        """How many executions it may be given at once."""
+        ...
+
     async def execute_many(
         self, config: ConfigDocument, inputs: Sequence[JsonValue], seeds: Sequence[int]
     ) -> list[Execution]:
@@ -89,12 +107,58 @@ class AgentRuntime(Protocol):
         ...
 
 
+@runtime_checkable
+class SelfPricedRuntime(AgentRuntime, Protocol):
+    """A runtime whose executions do not cost what the config's model costs here."""
+
+    @property
+    def ceiling_nano_usd(self) -> int | None:
+        """The most that one execution costs; None where nobody has said."""
+        ...
+
+
+@runtime_checkable
+class Runtimes(Protocol):
+    """What executes the agents of every workspace."""
+
+    def check(self, agent: Agent) -> None:
+        """Raises NotExecutableError (400) where the platform cannot execute the agent, and says what is missing."""
+        ...
+
+    def of(
+        self,
+        access: WorkspaceAccess,
+        agent: Agent,
+        mode: ExecutionMode = ExecutionMode.EVALUATION,
+        *,
+        subject: str | None = None,
+    ) -> AgentRuntime:
+        """What executes this agent, paid for by the workspace. Nothing is read or called yet.
+
+        subject: what the executions belong to (`scan:<id>`), None where they stand alone.
+        Raises NotExecutableError (400).
+        """
+        ...
+
+
 class PromptRuntime:
     """Renders the config's prompt for each input and asks its model."""
 
-    def __init__(self, door: ModelDoor, mode: ExecutionMode = ExecutionMode.EVALUATION) -> None:
+    def __init__(
+        self,
+        door: ModelDoor,
+        mode: ExecutionMode = ExecutionMode.EVALUATION,
+        *,
+        access: WorkspaceAccess | None = None,
+        subject: str | None = None,
+        in_flight: int = IN_FLIGHT,
+    ) -> None:
+        """access: whose credentials pay for the calls; None reaches only models that need none."""
         self._door = door
         self._mode = mode
+        self._access = access
+        self._subject = subject
+        self.in_flight = in_flight
 
     @property
     def deterministic(self) -> bool:
@@ -115,16 +179,23 @@ class PromptRuntime:
             except MissingVariableError as error:
                 executions.append(self._failed(config, ExecutionFault("input_error", str(error)), 0))
                 continue
-            requests.append(ModelRequest(config.model, messages, config.parameters, seed))
+            requests.append(
+                ModelRequest(
+                    config.model, messages, config.parameters, seed, access=self._access, subject=self._subject
+                )
+            )
             executions.append(None)
         outcomes = iter(await self._door.complete_many(requests))
         return [self._execution(config, next(outcomes)) if each is None else each for each in executions]
 
     def _execution(self, config: ConfigDocument, outcome: ModelReply | ModelFault) -> Execution:
         if isinstance(outcome, ModelFault):
-            # A call that failed at the provider may have been billed: its cost is unknown, not nothing.
-            cost = 0 if outcome.type == "invalid_request" else None
-            return self._failed(config, ExecutionFault(outcome.type, outcome.message, outcome.retryable), cost)
+            # A call that failed at the provider may have been billed: then its cost is unknown, not nothing.
+            cost = 0 if outcome.type == "invalid_request" else outcome.cost_nano_usd
+            # Whoever has no key has learned nothing about the agent.
+            type = "provider_error" if outcome.type == "credential_error" else outcome.type
+            fault = ExecutionFault(type, outcome.message, outcome.retryable, outcome.retry_after_s)
+            return self._failed(config, fault, cost)
         return Execution(
             output=outcome.text,
             error=None,
@@ -140,8 +211,18 @@ class PromptRuntime:
         return Execution(None, fault, 0, 0, cost_nano_usd, 0.0, config.model, self._mode)
 
 
-def runtime_for(runtime: str, door: ModelDoor, mode: ExecutionMode = ExecutionMode.EVALUATION) -> AgentRuntime:
-    """The runtime of this name. Raises BusinessRuleViolationError (400) for one that this release does not execute."""
-    if runtime == PROMPT:
-        return PromptRuntime(door, mode)
-    raise BusinessRuleViolationError(f"Agents with the runtime '{runtime}' cannot be executed by the platform")
+class PromptRuntimes:
+    """Prompt agents: every one of them can be executed, whatever its settings."""
+
+    def __init__(self, door: ModelDoor) -> None:
+        self._door = door
+
+    def check(self, agent: Agent) -> None:
+        """A prompt agent needs nothing but its config."""
+
+    def of(
+        self, access: WorkspaceAccess, agent: Agent, mode: ExecutionMode, *, subject: str | None = None
+    ) -> PromptRuntime:
+        """The door, on the account of the workspace."""
+        del agent
+        return PromptRuntime(self._door, mode, access=access, subject=subject)

@@ -3,12 +3,13 @@
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model_validator
+from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from spectral.domains.agents.config import ConfigDocument, Name, PromptMessage, PromptTemplate
 from spectral.domains.agents.json_values import StorableJson
+from spectral.domains.agents.live import MAXIMUM_HOLDBACK
 from spectral.domains.agents.repository import MAXIMUM_VERSION
-from spectral.domains.agents.runtime import PROMPT
+from spectral.domains.agents.runtime import PROMPT, RUNNER
 from spectral.domains.agents.service import PRODUCTION
 from spectral.platform.shared.money import UsdAmount
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
@@ -38,11 +39,25 @@ EXAMPLE_CONFIG = {
 }
 
 
-def _known_runtime(value: Any) -> Any:
-    if value != PROMPT:
-        message = f"is not a runtime of this release; the only one is '{PROMPT}'"
-        raise ValueError(message)
-    return value
+Runtime = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=20),
+    Field(
+        description="Who executes the agent: `prompt`, `workflow`, `http`, `runner`, `observed` (nobody: only its "
+        "traces are seen), or one that a package of this installation brings.",
+        examples=[PROMPT, RUNNER],
+    ),
+]
+RuntimeSettings = Annotated[
+    dict[str, StorableJson],
+    Field(
+        max_length=50,
+        description="What executing it needs. `prompt`: `{replica}`; `workflow`: `{workflow, version?, in_flight, "
+        "timeout_s}`; `http`: `{url, timeout_s, in_flight, max_cost_usd?, side_effects}`; `runner`: `{in_flight, "
+        "lease_s, timeout_s, max_attempts, max_cost_usd?, side_effects}`; what has a default may be left out.",
+        examples=[{"in_flight": 64, "side_effects": "sandboxed"}],
+    ),
+]
 
 
 class AgentIn(WireIn):
@@ -50,7 +65,8 @@ class AgentIn(WireIn):
 
     name: AgentName
     description: LongText | None = None
-    runtime: Annotated[Literal["prompt"], BeforeValidator(_known_runtime)] = "prompt"
+    runtime: Runtime = PROMPT
+    runtime_settings: RuntimeSettings | None = None
     config: Annotated[ConfigDocument, Field(examples=[EXAMPLE_CONFIG])] | None = None
 
 
@@ -60,6 +76,8 @@ class AgentPatch(WireIn):
     name: AgentName | None = None
     description: LongText | None = None
     archived: bool | None = None
+    runtime: Runtime | None = None
+    runtime_settings: RuntimeSettings | None = None
     status: (
         Annotated[
             Literal["managed"], Field(description="Adopts an agent that was observed in traces; there is no way back.")
@@ -69,7 +87,7 @@ class AgentPatch(WireIn):
 
     @model_validator(mode="after")
     def _nothing_becomes_null(self) -> Self:
-        for member in ("name", "archived", "status"):
+        for member in ("name", "archived", "status", "runtime", "runtime_settings"):
             if member in self.model_fields_set and getattr(self, member) is None:
                 message = f"{member} cannot be null"
                 raise ValueError(message)
@@ -80,6 +98,7 @@ class AgentOut(WireOut):
     """An agent. `live` says which config version is live in which environment.
 
     `status` is `observed` while we only see traces of it: nobody has created it, adopted it or given it a config.
+    `has_secret` says whether what is posted to it (`runtime` `http`) can be signed.
     `external_key` is what its spans call it; `first_seen_at` and `last_seen_at` are to about a minute.
     """
 
@@ -87,6 +106,8 @@ class AgentOut(WireOut):
     name: str
     description: str | None
     runtime: str
+    runtime_settings: dict[str, Any] = Field(examples=[{"in_flight": 64, "side_effects": "sandboxed"}])
+    has_secret: bool
     status: Literal["managed", "observed"]
     origin: str = Field(description="`created` by somebody, or `observed` in traces first.", examples=["created"])
     external_key: str | None
@@ -98,6 +119,20 @@ class AgentOut(WireOut):
     created_by: str
     created_at: Timestamp
     updated_at: Timestamp
+
+
+class RuntimeSecretIn(WireIn):
+    """A secret to sign with, or nothing: then one is made. It begins with `whsec_`, and Base64 follows."""
+
+    secret: Annotated[str, StringConstraints(pattern=r"^whsec_[A-Za-z0-9+/]{32,172}={0,2}$", max_length=200)] | None = (
+        None
+    )
+
+
+class RuntimeSecretOut(WireOut):
+    """The secret that what is posted to the agent is signed with. It is shown this once."""
+
+    secret: str
 
 
 class ConfigIn(WireIn):
@@ -126,14 +161,29 @@ class ConfigVersionOut(ConfigSummaryOut):
     config: dict[str, Any] = Field(examples=[EXAMPLE_CONFIG])
 
 
+class ArmOut(WireOut):
+    """A version that a share of the sessions gets; `config` is null where it is the answer's own."""
+
+    version: int
+    weight: float = Field(description="Above 0; the arms' weights add up to 1.", examples=[0.9])
+    config_hash: str
+    config: dict[str, Any] | None
+
+
 class LiveConfigOut(WireOut):
-    """What a running agent fetches: the config that is live in an environment."""
+    """What a running agent fetches: the config that is live in an environment.
+
+    While a promotion keeps a holdback, `arms` lists the live version and then the one before it, and a session's arm
+    follows from the SHA-256 of `salt` and its id (docs/after-promotion.md). Otherwise `arms` is empty.
+    """
 
     agent_id: UUID
     environment: str
     version: int
     config_hash: str
     config: dict[str, Any] = Field(examples=[EXAMPLE_CONFIG])
+    arms: list[ArmOut]
+    salt: str | None
 
 
 class ChangeOut(WireOut):
@@ -155,15 +205,24 @@ class ConfigDiffOut(WireOut):
 
 
 class PromotionIn(WireIn):
-    """The version to put live. An older one rolls back."""
+    """The version to put live. An older one rolls back; what is live already becomes live for everybody."""
 
     version: Version
     environment: Environment = PRODUCTION
     reason: LongText | None = None
+    holdback: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=MAXIMUM_HOLDBACK,
+            allow_inf_nan=False,
+            description="The share of the sessions that keep the version before, until the next promotion.",
+        ),
+    ] = 0.0
 
 
 class PromotionOut(WireOut):
-    """One promotion; `previous_version` is what it replaced."""
+    """One promotion; `previous_version` is what it replaced, for all but the share `holdback` of the sessions."""
 
     id: UUID
     agent_id: UUID
@@ -171,6 +230,7 @@ class PromotionOut(WireOut):
     version: int
     previous_version: int | None
     reason: str | None
+    holdback: float | None
     actor: str
     created_at: Timestamp
 

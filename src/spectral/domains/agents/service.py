@@ -1,6 +1,7 @@
 """Agents, their config versions and what is live where, in the caller's transaction."""
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.agents.config import Change, ConfigDocument, canonical_hash, check_derived, diff_documents
 from spectral.domains.agents.errors import AgentInUseError, AgentNameTakenError
 from spectral.domains.agents.lifecycle import hold_writable, record
+from spectral.domains.agents.live import MAXIMUM_HOLDBACK
 from spectral.domains.agents.models import (
     CREATED,
     OBSERVED,
@@ -27,13 +29,14 @@ from spectral.domains.agents.repository import (
     InvocationRepository,
     PromotionRepository,
 )
-from spectral.domains.agents.runtime import PROMPT
+from spectral.domains.agents.runtime import HTTP, PROMPT
+from spectral.domains.agents.settings import checked_settings
 from spectral.domains.agents.templates import TemplateService
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope
 from spectral.platform.db.constraints import FOREIGN_KEY
 from spectral.platform.shared.clock import utc_now
-from spectral.platform.shared.errors import NotFoundError
+from spectral.platform.shared.errors import BusinessRuleViolationError, NotFoundError
 from spectral.platform.shared.money import Spending
 from spectral.platform.shared.pagination import Page
 
@@ -41,6 +44,7 @@ PRODUCTION = "production"
 """The environment that an agent's first version goes live in, and that a running agent reads unless it says so."""
 
 FIRST_VERSION_REASON = "first version"
+SALT_BYTES = 12
 
 MANAGED = "managed"
 AgentStatus = Literal["managed", "observed"]
@@ -68,18 +72,28 @@ class AgentService:
     # ------------------------------------------------------------------------------------------------------ agents
 
     async def create_agent(
-        self, name: str, description: str | None, config: ConfigDocument | None, *, runtime: str = PROMPT
+        self,
+        name: str,
+        description: str | None,
+        config: ConfigDocument | None,
+        *,
+        runtime: str = PROMPT,
+        runtime_settings: Mapping[str, Any] | None = None,
     ) -> Agent:
-        """A new agent; with a config, that is version 1 and live in production. Raises AgentNameTakenError (409).
+        """A new agent; with a config, that is version 1 and live in production.
 
         One of this name that was observed in traces, and that nobody has adopted, becomes this agent.
+        Raises AgentNameTakenError (409), ValidationFailedError (422) for settings that do not fit the runtime.
         """
+        settings = checked_settings(runtime, runtime_settings or {})
         agent = await self._agents.find(
             Agent.name == name, Agent.runtime == OBSERVED, Agent.archived_at.is_(None)
         ) or self._agents.add(Agent(name=name, latest_version=0, origin=CREATED))
         agent.description, agent.runtime, agent.created_by = description, runtime, self._access.actor
+        agent.runtime_settings = settings
         await self._agents.flush(_name_taken(name))
-        await self._audit(agent.id, "agent.created", {"name": name, "runtime": runtime, "origin": agent.origin})
+        made = {"name": name, "runtime": runtime, "runtime_settings": settings, "origin": agent.origin}
+        await self._audit(agent.id, "agent.created", made)
         if config is not None:
             await self.add_config(agent.id, config, origin="user", note=None)
         return agent
@@ -125,9 +139,10 @@ class AgentService:
         return {found.environment: found.version for found in await self._environments.of_agents([agent_id])}
 
     async def update_agent(self, agent_id: UUID, changes: dict[str, Any]) -> Agent:
-        """Changes `name`, `description` or `archived`; `status` adopts an observed agent.
+        """Changes name, description, archived, runtime or runtime_settings; `status` adopts an observed agent.
 
-        Raises NotFoundError, AgentNameTakenError (409).
+        Settings replace those that there are; another runtime begins with its own defaults.
+        Raises NotFoundError, AgentNameTakenError (409), ValidationFailedError (422).
 
         An archived agent is left out of lists and takes no new versions, promotions or runs; what is live in it is
         still handed out, so that archiving stops no running process.
@@ -138,13 +153,20 @@ class AgentService:
             "description": agent.description,
             "archived": agent.archived_at is not None,
             "status": status_of(agent),
+            "runtime": agent.runtime,
+            "runtime_settings": agent.runtime_settings,
         }
         after = {**before, **changes}
+        if after["runtime"] != before["runtime"] or "runtime_settings" in changes:
+            after["runtime_settings"] = checked_settings(after["runtime"], changes.get("runtime_settings", {}))
         if after == before:
             return agent
         agent.name, agent.description = after["name"], after["description"]
         if after["archived"] != before["archived"]:
             agent.archived_at = utc_now() if after["archived"] else None
+        agent.runtime, agent.runtime_settings = after["runtime"], after["runtime_settings"]
+        if agent.runtime != HTTP:
+            agent.runtime_secret_sealed = None
         if after["status"] == MANAGED:
             adopt(agent)
         agent.updated_at = utc_now()
@@ -216,7 +238,7 @@ class AgentService:
         """The version that holds this document, and whether it is new: equal documents share one version.
 
         An agent's first version goes live in production at once, because there is nothing that it could replace; an
-        observed agent is adopted by it.
+        observed agent is adopted by it, as a replica.
         base_version: the document must then be reachable through the search space of that version.
         Raises NotFoundError, AgentArchivedError (400), SearchSpaceViolationError (400).
         """
@@ -228,7 +250,8 @@ class AgentService:
         known = await self._configs.find(AgentConfig.agent_id == agent_id, AgentConfig.config_hash == config_hash)
         if known is not None:
             return known, False
-        adopt(agent)
+        # Nothing says that the agent itself runs under it.
+        adopt(agent, replica=True)
         agent.latest_version += 1
         agent.updated_at = utc_now()
         config = self._configs.add(
@@ -252,16 +275,31 @@ class AgentService:
     # -------------------------------------------------------------------------------------------------- promotions
 
     async def promote_config(
-        self, agent_id: UUID, version: int, environment: str = PRODUCTION, reason: str | None = None
+        self,
+        agent_id: UUID,
+        version: int,
+        environment: str = PRODUCTION,
+        reason: str | None = None,
+        *,
+        holdback: float = 0.0,
     ) -> AgentPromotion:
         """The version is live in the environment; promoting an older one is how to roll back.
 
-        Promoting what is live already changes nothing and answers the promotion that did it.
+        holdback: the share of the sessions, up to 0.5, that keep the version before for as long as nothing else is
+        promoted; there is none where nothing was live. Promoting what is live already changes nothing and answers the
+        promotion that did it, except that it ends a holdback: the version is then live for everybody.
         Needs approve:agents. Raises NotFoundError, AgentArchivedError (400).
         """
         self._access.require(Scope.APPROVE_AGENTS)
+        if not 0 <= holdback <= MAXIMUM_HOLDBACK:
+            raise BusinessRuleViolationError(f"A holdback is a share from 0 to {MAXIMUM_HOLDBACK} of the sessions")
         await hold_writable(self._agents, agent_id)
-        return await self._put_live(await self._configs.of_version(agent_id, version), environment, reason)
+        config = await self._configs.of_version(agent_id, version)
+        return await self._put_live(config, environment, reason, holdback)
+
+    async def find_environment(self, agent_id: UUID, environment: str) -> AgentEnvironment | None:
+        """What is live in one environment, with its holdback; None where nothing is."""
+        return await self._environments.of_agent(agent_id, environment)
 
     async def list_promotions(
         self, agent_id: UUID, page: Page, environment: str | None = None
@@ -273,11 +311,15 @@ class AgentService:
             statement = statement.where(AgentPromotion.environment == environment)
         return await self._promotions.page(statement, page)
 
-    async def _put_live(self, config: AgentConfig, environment: str, reason: str | None) -> AgentPromotion:
+    async def _put_live(
+        self, config: AgentConfig, environment: str, reason: str | None, holdback: float = 0.0
+    ) -> AgentPromotion:
         """The agent must be locked: two promotions would otherwise both name the same previous version."""
-        live = await self._environments.of_agent(config.agent_id, environment)
+        live = await self._environments.lock(config.agent_id, environment)
         if live is not None and live.version == config.version:
+            await self._release(live, reason)
             return await self._promotions.latest(config.agent_id, environment)
+        kept = holdback if live is not None and holdback > 0 else None
         promotion = self._promotions.add(
             AgentPromotion(
                 agent_id=config.agent_id,
@@ -288,10 +330,13 @@ class AgentService:
                 reason=reason,
                 actor=self._access.actor,
                 created_at=utc_now(),
+                holdback=kept,
             )
         )
         if live is None:
             live = self._environments.add(AgentEnvironment(agent_id=config.agent_id, environment=environment))
+        live.holdback_version, live.holdback_share = (None if kept is None else live.version), kept
+        live.salt = None if kept is None else secrets.token_hex(SALT_BYTES)
         live.config_id, live.version, live.promoted_at = config.id, config.version, promotion.created_at
         await self._promotions.flush()
         await self._audit(
@@ -303,9 +348,20 @@ class AgentService:
                 "after": config.version,
                 "config_hash": config.config_hash,
                 "reason": reason,
+                "holdback": kept,
             },
         )
         return promotion
+
+    async def _release(self, live: AgentEnvironment, reason: str | None) -> None:
+        """What is live is live for everybody."""
+        if live.holdback_share is None:
+            return
+        detail = {"environment": live.environment, "version": live.version, "holdback": live.holdback_share}
+        detail |= {"holdback_version": live.holdback_version, "reason": reason}
+        live.holdback_version = live.holdback_share = live.salt = None
+        await self._environments.flush()
+        await self._audit(live.agent_id, "agent.holdback_released", detail)
 
     # --------------------------------------------------------------------------------------------------- templates
 
@@ -325,10 +381,10 @@ def status_of(agent: Agent) -> AgentStatus:
     return "observed" if agent.runtime == OBSERVED else "managed"
 
 
-def adopt(agent: Agent) -> None:
+def adopt(agent: Agent, *, replica: bool = False) -> None:
     """An observed agent is managed from now on; others stay as they are."""
     if agent.runtime == OBSERVED:
-        agent.runtime = PROMPT
+        agent.runtime, agent.runtime_settings = PROMPT, checked_settings(PROMPT, {"replica": replica})
 
 
 def _name_taken(name: str) -> dict[str, AgentNameTakenError]:

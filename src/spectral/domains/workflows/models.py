@@ -22,6 +22,7 @@ SECRET_NAME = r"[A-Z][A-Z0-9_]{0,63}"  # noqa: S105
 STATUSES = ", ".join(f"'{status}'" for status in RunStatus)
 OPEN_TASKS = sa.text("status IN ('queued', 'leased')")
 LEASED_TASKS = sa.text("status = 'leased'")
+EVALUATION_TASKS = sa.text("evaluation_key IS NOT NULL")
 
 
 class Workflow(WorkspaceOwned, Base):
@@ -346,6 +347,8 @@ class RemoteTask(WorkspaceOwned, Base):
     lease_s: how long a lease lasts without a heartbeat.  attempts: how often it was leased.
     token_digest: SHA-256 of the last lease's token.
     result_digest: SHA-256 of the body that was taken, so that the same one again is fine.
+    evaluation_key: what an evaluation finds its task by when it is begun again; None for every other task.
+    leased_at: when the last lease began.
     """
 
     __tablename__ = "remote_task"
@@ -365,6 +368,14 @@ class RemoteTask(WorkspaceOwned, Base):
         # Leases that have ended are looked for across workspaces.
         sa.Index("ix_remote_task_leased", "available_at", sqlite_where=LEASED_TASKS, postgresql_where=LEASED_TASKS),
         sa.Index(None, "workspace_id", "run_id", "generation", "step_key"),
+        sa.Index(
+            "uq_remote_task_evaluation_key",
+            "workspace_id",
+            "evaluation_key",
+            unique=True,
+            sqlite_where=EVALUATION_TASKS,
+            postgresql_where=EVALUATION_TASKS,
+        ),
     )
 
     queue: Mapped[str] = mapped_column(sa.String(NAME_MAXIMUM))
@@ -386,3 +397,5 @@ class RemoteTask(WorkspaceOwned, Base):
     outcome: Mapped[dict[str, Any] | None]
     cost_nano_usd: Mapped[int | None] = mapped_column(NanoUsdColumn)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+    evaluation_key: Mapped[str | None] = mapped_column(sa.String(64))
+    leased_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))

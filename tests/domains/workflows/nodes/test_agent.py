@@ -11,6 +11,7 @@ from spectral.domains.workflows.nodes.agent import AgentWork
 from spectral.domains.workflows.nodes.calls import NodeCall, NodeError, NodeResult, Usage
 from spectral.platform.db.session import Database
 from spectral.platform.llm.calls import ModelFault
+from tests.domains.agents.executing import runtimes_of
 from tests.domains.workflows.nodes.asking import BROKEN, REFUSED, Scripted, Streaming, left, make_call, said_in
 from tests.fixtures.tenants import Tenant
 
@@ -44,7 +45,7 @@ def invoke(database: Database, tenant: Tenant) -> Invoke:
     async def run(scripted: Scripted, params: dict[str, Any], **changes: Any) -> tuple[NodeCall, NodeResult]:
         changes = {"database": database, "access": tenant.access, "inputs": {"question": "why"}, **changes}
         call = make_call(NodeKind.AGENT, params, **changes)
-        return call, await AgentWork(scripted.door)(call)
+        return call, await AgentWork(scripted.door, runtimes_of(scripted.door))(call)
 
     return run
 
@@ -129,6 +130,7 @@ async def test_faults_of_its_model_say_whether_to_try_again(
 async def test_an_agent_of_the_definition_itself_needs_no_database() -> None:
     params = {"model": "scripted/one", "prompt": "hello", "stream": True}
     call = make_call(NodeKind.AGENT, params)
-    done = await AgentWork(Streaming("one two").door)(call)
+    door = Streaming("one two").door
+    done = await AgentWork(door, runtimes_of(door))(call)
     assert (done.outputs["output"], done.outputs["version"], done.usage) == ("one two", None, Usage(3, 1500))
     assert said_in(call).tokens == ["one ", "two "]

@@ -230,7 +230,8 @@ async def test_an_agents_runner_is_given_what_it_needs_and_nothing_that_would_bi
     await put(database, tenant, queue, agent_queue(UUID(agent_id)), task=given | secret)
     (task,) = await lease(client, tenant, path)
     assert {name: task[name] for name in given} == given
-    assert set(task) == {*given, "task_id", "lease_token", "expires_at", "lease_s", "attempt", "traceparent"}
+    said = {"task_id", "lease_token", "expires_at", "lease_s", "attempt", "traceparent", "mode"}
+    assert (set(task), task["mode"]) == ({*given, *said}, "live")
     assert (await send(client, tenant, task, "heartbeat", path)).status_code == 204
     # A named queue is another place.
     assert problem(await send(client, tenant, task, output=1)) == (404, "not-found")

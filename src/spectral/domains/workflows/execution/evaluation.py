@@ -1,6 +1,5 @@
 """What a rubric says of a run's outputs, before the run's last event."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -9,10 +8,12 @@ from uuid import UUID
 import structlog
 
 from spectral.domains.agents.json_values import json_text
+from spectral.domains.evaluations.judgements import SCORED_BY_HAND
+from spectral.domains.evaluations.judging import score_items
 from spectral.domains.evaluations.previews import Example
 from spectral.domains.evaluations.scorers.base import ScoredCase
 from spectral.domains.evaluations.scorers.usage import Latency
-from spectral.domains.evaluations.scoring import ItemScore, score_item
+from spectral.domains.evaluations.scoring import ItemScore
 from spectral.domains.evaluations.service import RubricService, spec_of
 from spectral.domains.workflows.definitions.expressions import ExpressionError, Scope, evaluate
 from spectral.domains.workflows.definitions.model import Evaluation
@@ -78,10 +79,10 @@ async def evaluate_run(
     Scored as text: outputs of one member are that member, those of a model's node are its text, others are JSON.
     `evaluation.expected` may hold expressions; they are resolved here, and must not have been before.
     scope: what these see; without one `inputs`, and as `output` the outputs.
+    Models that the rubric asks are paid for by the workspace and kept among its model calls.
     latency_ms: from the run's start to its outputs; None where nobody measured it.  cost_nano_usd: None is unknown.
     Never fails a run: what goes wrong is the result's error, and no score of 0. Only a database that is away is raised.
     """
-    del door  # The installed scorers run in this process and ask no model.
     try:
         async with database.transaction(access, read_only=True) as session:
             service = RubricService(session, access)
@@ -93,7 +94,8 @@ async def evaluate_run(
         example = Example(
             ScoredCase(dict(inputs), expected), text_of_outputs(outputs), None, latency_ms or 0.0, cost_nano_usd
         )
-        score = await asyncio.to_thread(score_item, rubric, example.case, example)
+        subject = f"{SCORED_BY_HAND}:{found.rubric.id}"
+        (score,) = await score_items(rubric, [example.case], [example], door=door, access=access, subject=subject)
     except SpectralError as error:
         return _failed(error.slug, error.detail)
     except ExpressionError as error:

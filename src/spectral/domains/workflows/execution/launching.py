@@ -28,7 +28,7 @@ from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.ids import new_id
 
 KIND = "workflow"
-PLATFORM_ADAPTERS = frozenset({"scan", "validation"})
+PLATFORM_ADAPTERS = frozenset({"scan", "validation", "experiment", "replica-check"})
 """Runs that are the platform's own work: of an engine kind, and with a limit for each workspace, of their own."""
 REMEMBERED_DEFINITIONS = 256
 REMEMBERED_NEW_RUNS = 64

@@ -11,7 +11,7 @@ from spectral.domains.agents.config import ConfigDocument
 from spectral.domains.agents.errors import AgentArchivedError
 from spectral.domains.agents.lifecycle import refuse_archived
 from spectral.domains.agents.models import Agent
-from spectral.domains.agents.runtime import AgentRuntime, Execution, ExecutionMode, runtime_for
+from spectral.domains.agents.runtime import PROMPT, AgentRuntime, Execution, ExecutionMode, Runtimes
 from spectral.domains.agents.service import PRODUCTION, AgentService
 from spectral.domains.evaluations.scorers.base import printable
 from spectral.domains.workflows.nodes.calls import NodeCall, NodeError, NodeResult
@@ -26,8 +26,7 @@ FAULTS: Final = {"input_error": "agent-input", "invalid_request": "model-request
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    agent_id: UUID
-    runtime: str
+    agent: Agent
     document: ConfigDocument
     version: int
 
@@ -41,8 +40,9 @@ class AgentWork:
     are null for an agent that the definition describes, whose other params are those of `prompt`.
     """
 
-    def __init__(self, door: ModelDoor) -> None:
+    def __init__(self, door: ModelDoor, runtimes: Runtimes) -> None:
         self._door = door
+        self._runtimes = runtimes
 
     async def __call__(self, call: NodeCall) -> NodeResult:
         """Raises NodeError.
@@ -55,11 +55,13 @@ class AgentWork:
         async with call.database.transaction(call.access, read_only=True) as session:
             chosen = await _choose(session, call)
         calls = ModelCalls(self._door, call)
-        calls.check(chosen.document.model)
+        if chosen.agent.runtime == PROMPT:
+            calls.check(chosen.document.model)
         given = call.params.get("input", call.inputs)
-        (done,) = await _runtime(chosen, self._door).execute_many(chosen.document, [given], [seed_of(call)])
+        runtime = _runtime(self._runtimes, chosen, call)
+        (done,) = await runtime.execute_many(chosen.document, [given], [seed_of(call)])
         output = _output(calls, chosen, done)
-        outputs = {"output": output, "agent_id": str(chosen.agent_id), "version": chosen.version, "model": done.model}
+        outputs = {"output": output, "agent_id": str(chosen.agent.id), "version": chosen.version, "model": done.model}
         return NodeResult({**outputs, **calls.spent.outputs}, calls.spent.usage)
 
     async def _ask_inline(self, call: NodeCall) -> NodeResult:
@@ -75,7 +77,7 @@ def _output(calls: ModelCalls, chosen: _Chosen, done: Execution) -> str:
     fault = done.error
     if fault is None or fault.type != "input_error":
         told = None if fault is None else fault.message
-        agent = (str(chosen.agent_id), str(chosen.version))
+        agent = (str(chosen.agent.id), str(chosen.version))
         calls.note(done.model, spent, latency_ms=done.latency_ms, fault=told, agent=agent)
     if fault is not None:
         retryable = fault.type not in FAULTS
@@ -83,9 +85,9 @@ def _output(calls: ModelCalls, chosen: _Chosen, done: Execution) -> str:
     return printable(done.output or "")
 
 
-def _runtime(chosen: _Chosen, door: ModelDoor) -> AgentRuntime:
+def _runtime(runtimes: Runtimes, chosen: _Chosen, call: NodeCall) -> AgentRuntime:
     try:
-        return runtime_for(chosen.runtime, door, ExecutionMode.LIVE)
+        return runtimes.of(call.access, chosen.agent, ExecutionMode.LIVE, subject=f"run:{call.run_id}")
     except BusinessRuleViolationError as error:
         raise NodeError("agent-not-executable", error.detail, retryable=False) from error
 
@@ -116,7 +118,7 @@ async def _choose(session: AsyncSession, call: NodeCall) -> _Chosen:
         raise NodeError("unknown-agent", f"agent {named}: {error.detail}", retryable=False) from error
     except AgentArchivedError as error:
         raise NodeError("agent-archived", error.detail, retryable=False) from error
-    return _Chosen(agent.id, agent.runtime, config.read_document(), config.version)
+    return _Chosen(agent, config.read_document(), config.version)
 
 
 async def _find(service: AgentService, named: Any) -> Agent:

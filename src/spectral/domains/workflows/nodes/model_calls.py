@@ -135,7 +135,14 @@ class ModelCalls:
         `budget-exhausted` and `unpriced-model` before anything is asked.
         """
         self.check(question.model)
-        request = ModelRequest(question.model, question.messages, question.parameters, question.seed)
+        request = ModelRequest(
+            question.model,
+            question.messages,
+            question.parameters,
+            question.seed,
+            access=self._call.access,
+            subject=f"run:{self._call.run_id}",
+        )
         try:
             if stream:
                 reply = await self._door.complete_streaming(request, self._call.journal.token)

@@ -16,7 +16,7 @@ MAX_RESULT_BYTES = 1024 * 1024
 class Answer:
     """What a runner made of a task: an output, or an error `{type, message, retryable}`; and what it took.
 
-    usage: counts by name (`input_tokens`, …).  cost_nano_usd: None where it is not known.
+    usage: counts by name (`input_tokens`, …).  cost_nano_usd, latency_ms: None where it is not known.
     """
 
     output: Any = None
@@ -24,11 +24,12 @@ class Answer:
     usage: Mapping[str, int] | None = None
     cost_nano_usd: int | None = None
     trace_id: str | None = None
+    latency_ms: float | None = None
 
     def outcome(self) -> dict[str, Any]:
         """As `RemoteTask.outcome` keeps it."""
         result = {"output": self.output} if self.error is None else {"error": dict(self.error)}
-        told = {"usage": self.usage, "trace_id": self.trace_id}
+        told = {"usage": self.usage, "trace_id": self.trace_id, "latency_ms": self.latency_ms}
         return result | {name: value for name, value in told.items() if value is not None}
 
     def digest(self) -> str:
@@ -47,3 +48,8 @@ class Result:
     task_id: UUID
     token: str
     answer: Answer
+
+
+def answers_topic(workspace_id: UUID, queue: str) -> str:
+    """Where those who wait for the answers of a queue's tasks listen."""
+    return f"answers:{workspace_id}:{queue}"

@@ -7,6 +7,7 @@ from litestar import Controller, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
 
+from spectral.domains.agents.runtime import ExecutionMode
 from spectral.domains.agents.service import AgentService
 from spectral.domains.workflows.remote.answers import MAX_RESULT_BYTES, Answer, Result
 from spectral.domains.workflows.remote.schemas import (
@@ -128,6 +129,8 @@ class AgentWorkController(Controller):
     async def answer_agent_work_together(
         self, database: Database, access: WorkspaceAccess, remote_queue: RemoteQueue, agent_id: UUID, data: ResultsIn
     ) -> ResultsOut:
+        async with database.transaction(access, read_only=True) as session:
+            await AgentService(session, access).read_agent(agent_id)
         return await _record_all(database, access, remote_queue, agent_queue(agent_id), data)
 
 
@@ -224,6 +227,7 @@ def answer_of(data: ResultIn) -> Answer:
         usage=data.usage,
         cost_nano_usd=data.cost_usd,
         trace_id=data.trace_id,
+        latency_ms=data.latency_ms,
     )
 
 
@@ -249,7 +253,7 @@ def agent_task_out(leased: Leased) -> AgentTaskOut:
     task = leased.task.task
     names = ("config", "config_hash", "input", "seed", "traceparent", "max_cost_usd")
     given: dict[str, Any] = {name: task.get(name) for name in names}
-    return AgentTaskOut(**_lease_out(leased), **given)
+    return AgentTaskOut(**_lease_out(leased), **given, mode=task.get("mode") or ExecutionMode.LIVE.value)
 
 
 def work_task_out(leased: Leased) -> WorkTaskOut:

@@ -147,6 +147,42 @@ class RemoteTaskRepository(WorkspaceRepository[RemoteTask]):
         cancelled = self.update(*where).values(status=CANCELLED, finished_at=now)
         return await self.execute(cancelled.execution_options(synchronize_session=False))
 
+    async def cancel_subject(self, subject: str, now: datetime) -> int:
+        """The open tasks that this subject waits for are cancelled; answers how many."""
+        mine = (RemoteTask.subject == subject, RemoteTask.run_id.is_(None), OPEN)
+        cancelled = self.update(*mine).values(status=CANCELLED, finished_at=now)
+        return await self.execute(cancelled.execution_options(synchronize_session=False))
+
+    async def cancel_tasks(self, task_ids: Collection[UUID], now: datetime) -> int:
+        """Those of the tasks that are open are cancelled; answers how many."""
+        cancelled = self.update(RemoteTask.id.in_(task_ids), OPEN).values(status=CANCELLED, finished_at=now)
+        return await self.execute(cancelled.execution_options(synchronize_session=False))
+
+    async def of_evaluations(self, keys: Collection[str]) -> list[RemoteTask]:
+        """The tasks that were put under these keys before."""
+        return await self.find_all(RemoteTask.evaluation_key.in_(keys))
+
+    async def ended(self, task_ids: Collection[UUID]) -> list[RemoteTask]:
+        """Those of the tasks that are not open any more."""
+        return await self.find_all(RemoteTask.id.in_(task_ids), sa.not_(OPEN))
+
+    async def free_keys(self, task_ids: Collection[UUID]) -> None:
+        """Other tasks may take the evaluation keys of these."""
+        freed = self.update(RemoteTask.id.in_(task_ids)).values(evaluation_key=None)
+        await self.execute(freed.execution_options(synchronize_session=False))
+
+    async def forget_ended(self, before: datetime, limit: int) -> int:
+        """Delete up to so many tasks that are no run's and ended before that moment; answers how many."""
+        # tenancy: by `_mine`.
+        old = (
+            sa.select(RemoteTask.id)
+            .where(self._mine, RemoteTask.run_id.is_(None), sa.not_(OPEN), RemoteTask.finished_at < before)
+            .limit(limit)
+        )
+        found = (await self.session.scalars(old)).all()
+        deleted = self.delete(RemoteTask.id.in_(found))
+        return await self.execute(deleted.execution_options(synchronize_session=False)) if found else 0
+
     async def exhausted(self, now: datetime, limit: int) -> Sequence[UUID]:
         """Tasks whose last lease has ended without a result."""
         statement = sa.select(RemoteTask.id).where(self._mine, *EXHAUSTED, RemoteTask.available_at <= now)

@@ -42,6 +42,7 @@ class ResultIn(WireIn):
     """Exactly one of `output` (any JSON, null as well) and `error`.
 
     usage: counts, such as `input_tokens`.  cost_usd: left out where it is not known.  trace_id: of the work's trace.
+    latency_ms: how long the work itself took; left out, it is the time from the lease to the result.
     """
 
     lease_token: Token
@@ -50,6 +51,7 @@ class ResultIn(WireIn):
     usage: Annotated[dict[CountName, Count], Field(max_length=20)] | None = None
     cost_usd: UsdAmountIn | None = None
     trace_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
+    latency_ms: float | None = Field(default=None, ge=0, le=86_400_000, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
@@ -95,7 +97,8 @@ class ResultsOut(WireOut):
 class AgentTaskOut(WireOut):
     """A task for an agent's runner. lease_s: how long the lease lasts from now, and again from each heartbeat.
 
-    max_cost_usd: what doing it may cost, null where nothing was said.
+    max_cost_usd: what doing it may cost, null where nothing was said.  mode: why it is to be done; the work's spans say
+    it as `spectral.mode`, so that what is executed for an evaluation is kept out of live figures.
     """
 
     task_id: UUID
@@ -109,6 +112,7 @@ class AgentTaskOut(WireOut):
     seed: int | None
     traceparent: str | None
     max_cost_usd: str | None
+    mode: str = Field(examples=["evaluation", "live"])
 
 
 class AgentLeaseOut(WireOut):

@@ -13,10 +13,8 @@ from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral.domains.agents.json_values import json_text, storable_json
 from spectral.domains.workflows.errors import (
     InvalidRemoteTaskError,
     RemoteQueueFullError,
@@ -27,7 +25,7 @@ from spectral.domains.workflows.errors import (
 from spectral.domains.workflows.execution.states import OPEN as OPEN_RUNS
 from spectral.domains.workflows.execution.store import RunRepository
 from spectral.domains.workflows.models import NAME_MAXIMUM, RemoteTask, WorkflowRun
-from spectral.domains.workflows.remote.answers import Answer, Result
+from spectral.domains.workflows.remote.answers import Answer, Result, answers_topic
 from spectral.domains.workflows.remote.repository import (
     CANCELLED,
     DONE,
@@ -36,15 +34,15 @@ from spectral.domains.workflows.remote.repository import (
     QUEUED,
     RemoteTaskRepository,
 )
+from spectral.domains.workflows.remote.tasks import checked_task
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.live import LiveChannel
 from spectral.platform.shared.clock import utc_now
-from spectral.platform.shared.errors import NotFoundError, PayloadTooLargeError, SpectralError
+from spectral.platform.shared.errors import NotFoundError, SpectralError
 from spectral.platform.shared.ids import new_id
 from spectral.platform.shared.tokens import opaque_token, token_hash
 
 MAX_OPEN = 100_000
-MAX_TASK_BYTES = 256 * 1024
 LEASE_S = 60.0
 SHORTEST_LEASE_S = 1.0
 LONGEST_LEASE_S = 3600.0
@@ -112,20 +110,22 @@ class RemoteQueue:
         lease_s: float = LEASE_S,
         max_attempts: int = MAX_ATTEMPTS,
         subject: str | None = None,
+        evaluation_key: str | None = None,
     ) -> RemoteTask:
         """A task that runners are offered once the transaction has committed.
 
         queue: `agent_queue(id)` or a name.  task: what the runner is given, ≤ 256 KiB of JSON; for an agent `{config,
         config_hash, input, seed, traceparent, max_cost_usd}`, for a named queue `{task, inputs, traceparent}`, of which
         any may be missing.  lease_s: 1 to 3,600.  max_attempts: how often it is leased at most, 1 to 20.
-        subject: what waits for it where no run does.  A step that puts again has done with what it put before.
+        subject: what waits for it where no run does.
+        evaluation_key: see `RemoteTask`.  A step that puts again has done with what it put before.
         Raises InvalidRemoteTaskError and RemoteQueueFullError (400), PayloadTooLargeError (413).
         """
         if not SHORTEST_LEASE_S <= lease_s <= LONGEST_LEASE_S:
             raise InvalidRemoteTaskError(f"lease_s is {lease_s:g}, not between 1 and 3600 seconds")
         if not 1 <= max_attempts <= MOST_ATTEMPTS:
             raise InvalidRemoteTaskError(f"max_attempts is {max_attempts}, not between 1 and {MOST_ATTEMPTS}")
-        document = _checked(task)
+        document = checked_task(task)
         tasks = RemoteTaskRepository(session, access)
         if await tasks.count_open(MAX_OPEN) >= MAX_OPEN:
             raise RemoteQueueFullError(MAX_OPEN)
@@ -142,6 +142,7 @@ class RemoteQueue:
                 step_key=step_key,
                 iteration=iteration,
                 subject=subject,
+                evaluation_key=evaluation_key,
                 task=document,
                 status=QUEUED,
                 available_at=now,
@@ -234,6 +235,7 @@ class RemoteQueue:
             task.status = LEASED
             task.token_digest = token_hash(token)
             task.leased_by = access.actor
+            task.leased_at = now
             task.expires_at = task.available_at = now + timedelta(seconds=task.lease_s)
             task.attempts += 1
             leased.append(Leased(task, token))
@@ -269,6 +271,7 @@ class RemoteQueue:
         result = {"result_digest": digest, "cost_nano_usd": answer.cost_nano_usd}
         # Most results are taken at once, hundreds a second; the rest says why one is not.
         if run_id is None and await tasks.end_leased(task_id, token_hash(token), result | _ended(answer.outcome())):
+            await self._tell_answered(session, access, queue)
             return
         run = await _hold_run(session, access, run_id)
         task = await tasks.hold(task_id, queue)
@@ -307,6 +310,7 @@ class RemoteQueue:
                 if run is not None:
                     woken[run.id] = run
         await tasks.flush()
+        await self._tell_answered(session, access, queue)
         for run in woken.values():
             await self._waker.wake(session, access, run)
         return refusals
@@ -337,8 +341,14 @@ class RemoteQueue:
         for column, value in values.items():
             setattr(task, column, value)
         await session.flush()
-        if run is not None and _is_awaited(task, run):
+        if run is None:
+            await self._tell_answered(session, access, task.queue)
+        elif _is_awaited(task, run):
             await self._waker.wake(session, access, run)
+
+    async def _tell_answered(self, session: AsyncSession, access: WorkspaceAccess, queue: str) -> None:
+        """Whoever waits for tasks that are no run's looks at them once the transaction has committed."""
+        await self._live.publish(session, answers_topic(access.workspace_id, queue), 1)
 
 
 def _ended(outcome: dict[str, Any]) -> dict[str, Any]:
@@ -381,16 +391,3 @@ def _check_holder(task: RemoteTask, token: str) -> None:
         raise TaskLeaseLostError(task.id)
     if task.status == CANCELLED:
         raise TaskCancelledError(task.id)
-
-
-def _checked(task: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = storable_json(dict(task))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = "/".join(map(str, first["loc"]))
-        raise InvalidRemoteTaskError(f"The task cannot be stored: {place} {first['msg']}") from error
-    size = len(json_text(document).encode())
-    if size > MAX_TASK_BYTES:
-        raise PayloadTooLargeError(f"The task has {size} bytes of JSON, more than {MAX_TASK_BYTES}")
-    return document

@@ -65,6 +65,8 @@ class RunEnding:
         """Whoever wants to know that the run has ended is told: what it belongs to, the workspace, its traces."""
         await self._launcher.tell_ended(self._session, self._access, run)
         if run.adapter in PLATFORM_ADAPTERS:
+            tasks = RemoteTaskRepository(self._session, self._access)
+            await tasks.cancel_subject(f"{run.adapter}:{run.id}", utc_now())
             return  # what it belongs to tells of itself, and is no traffic of the workspace
         await self._launcher.engine.enqueue(self._session, trace_work_of(run))
         told = {"run_id": str(run.id), "name": run.name, "workflow": run.workflow_name, "status": run.status}

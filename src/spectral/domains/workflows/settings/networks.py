@@ -1,13 +1,33 @@
-"""Which networks a workspace may open for its own `http` steps."""
+"""Which networks a workspace may open for its own calls: `http` steps, and agents that are called at an address."""
 
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_network
 
+from spectral.domains.workflows.settings.repository import SettingsRepository
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.db.session import Database
 from spectral.platform.outbound import NEVER_ADMITTED, Network
 from spectral.platform.shared.errors import FieldError, ValidationFailedError
 
 SHORTEST_PREFIX = {4: 8, 6: 7}
 """A larger block than these is the internet, or half of it, and nobody's network."""
+
+
+class WorkspaceNetworks:
+    """The private networks that workspaces have opened for their own calls.
+
+    permitted: what the installation lets them open.
+    """
+
+    def __init__(self, database: Database, permitted: Sequence[Network]) -> None:
+        self._database = database
+        self._permitted = permitted
+
+    async def __call__(self, access: WorkspaceAccess) -> tuple[Network, ...]:
+        """Those of one workspace."""
+        async with self._database.transaction(access, read_only=True) as session:
+            settings = await SettingsRepository(session, access).find()
+        return admitted_networks(settings.allowed_networks, self._permitted) if settings else ()
 
 
 def parse_networks(texts: Sequence[str], permitted: Sequence[Network]) -> tuple[Network, ...]:
