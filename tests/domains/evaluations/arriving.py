@@ -10,7 +10,7 @@ import httpx
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral.domains.evaluations.arrival_scoring import InProcessScorer, ScoredTrace, TraceCase
+from spectral.domains.evaluations.arrival_scoring import RubricScorer, ScoredTrace, TraceCase
 from spectral.domains.evaluations.arrivals import arrival_handler
 from spectral.domains.evaluations.models import TraceScore
 from spectral.domains.evaluations.online_repository import TraceScoreRepository
@@ -19,10 +19,13 @@ from spectral.domains.traces.models import TraceArrival
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
 from spectral.platform.engine.context import WorkContext
+from spectral.platform.llm.door import ModelDoor
+from spectral.platform.llm.local.provider import LocalProvider
 from spectral.platform.shared.clock import utc_now
 from tests.domains.traces.otlp_samples import MAPPER, PROTOBUF, make_request, make_span
 from tests.fixtures.tenants import Tenant
 
+DOOR = ModelDoor([LocalProvider()])
 POLITE = {"dimensions": [{"name": "polite", "scorer": "contains", "options": {"values": ["please"]}}]}
 
 
@@ -122,11 +125,11 @@ class PaidScorer:
         del rubric
         return self.price
 
-    async def score(self, rubric: RubricSpec, case: TraceCase) -> ScoredTrace:
+    async def score(self, rubric: RubricSpec, case: TraceCase, *, access: WorkspaceAccess, subject: str) -> ScoredTrace:
         self.calls.append(str(case.output).encode())
         if len(self.calls) == self.dies_at:
             raise Killed
-        scored = await InProcessScorer().score(rubric, case)
+        scored = await RubricScorer(DOOR).score(rubric, case, access=access, subject=subject)
         return ScoredTrace(scored.score, scored.missing_reason, self.price - 1)
 
 
@@ -136,7 +139,7 @@ class Killed(BaseException):
 
 async def work(database: Database, tenant: Tenant, scorer: Any = None) -> None:
     """One execution of the workspace's work."""
-    handler = arrival_handler(MAPPER, scorer or InProcessScorer())
+    handler = arrival_handler(MAPPER, scorer or RubricScorer(DOOR))
     access = WorkspaceAccess.for_system(tenant.workspace_id, tenant.account_id, "test")
     await handler(cast("WorkContext", Context(database, access)))
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from spectral.domains.evaluations.arrival_scoring import RubricScorer
 from spectral.domains.evaluations.models import OnlineEvaluationDay
 from spectral.domains.evaluations.sampling import is_sampled
 from spectral.domains.traces.lifecycle.models import TraceSettings
@@ -27,6 +28,7 @@ from tests.domains.evaluations.arriving import (
     waiting,
     work,
 )
+from tests.domains.evaluations.judges import COST, PRICED, JudgeProvider, door_to, verdict
 from tests.fixtures.servers import ServerProcess
 from tests.fixtures.tenants import Tenant, register_tenant
 
@@ -284,3 +286,23 @@ async def test_a_killed_server_scores_every_trace_once(
     rows = await scores(database, tenant)
     assert len({row.trace_id for row in rows}) == len(rows) == 400
     assert (told["evaluated"], told["failed"], told["evaluations_today"]) == (400, 0, 400)
+
+
+async def test_a_judge_on_arrival_is_paid_from_the_days_budget_and_a_silent_one_scores_nothing(
+    client: httpx.AsyncClient, tenant: Tenant, database: Database
+) -> None:
+    judge = JudgeProvider(lambda request: verdict(5) if "please" in request.messages[-1].content else "no")
+    options = {"model": PRICED, "prompt": "Polite? {output}"}
+    rubric = {"dimensions": [{"name": "polite", "scorer": "judge", "options": options}]}
+    made = await online(client, tenant, rubric=rubric, budget={"max_evaluations": 10, "max_cost_usd": "1"})
+    await send(client, tenant, [2, 3])
+    await arrive(database, tenant, [2, 3])
+    await work(database, tenant, RubricScorer(door_to(judge)))
+    polite, silent = await scores(database, tenant)
+    assert (polite.state, polite.total, polite.cost_nano_usd) == ("scored", 1.0, COST)
+    assert (silent.state, silent.total, silent.missing_reason) == ("failed", None, "scorer")
+    assert {each.subject for each in judge.asked} == {f"online:{made['id']}"}
+    told = await figures(client, tenant, made["id"])
+    # What both really cost is spent; what was reserved for retries is given back.
+    assert (told["cost_usd"], told["spent_today_usd"]) == ("0.000002", "0.000002")
+    assert (told["evaluated"], told["failed"]) == (1, 1)

@@ -146,7 +146,7 @@ async def test_examples_are_scored_before_anything_is_saved(client: httpx.AsyncC
 async def test_a_preview_that_takes_too_long_is_given_up(
     client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spectral.domains.evaluations.service.PREVIEW_SECONDS", -1.0)
+    monkeypatch.setattr("spectral.domains.evaluations.previewing.PREVIEW_SECONDS", -1.0)
     spec = {name: value for name, value in RUBRIC.items() if name != "name"}
     refused = await client.post(
         f"{tenant.url}/evaluations/rubrics/preview",

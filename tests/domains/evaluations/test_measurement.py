@@ -26,6 +26,7 @@ from tests.fixtures.tenants import Tenant
 
 RUBRIC = RubricSpec.model_validate({"dimensions": [{"name": "right", "scorer": "exact_match"}]})
 PRICE = 100
+DOOR = ModelDoor([LocalProvider()])
 
 
 class CrashError(BaseException):
@@ -52,6 +53,7 @@ class Runtime:
     calls: list[tuple[str, Any, int]] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     deterministic: bool = True
+    in_flight: int = 8
 
     async def execute_many(
         self, config: ConfigDocument, inputs: Sequence[Any], seeds: Sequence[int]
@@ -102,6 +104,7 @@ def measuring(database: Database, tenant: Tenant) -> Callable[..., Measurement]:
             "budget": budget or Budget(100_000),
             "checkpoint": nothing,
             "fence": owned,
+            "door": DOOR,
         }
         rubric = changes.pop("rubric", RUBRIC)
         access = changes.pop("access", tenant.access)

@@ -123,3 +123,33 @@ def test_a_preview_counts_what_is_missing_and_shows_money_in_dollars() -> None:
     assert [guard.slack for guard in empty.guards] == [None, None]
     assert [guard.holds for guard in empty.guards] == [False, False]
     assert empty.mean_difference is None
+
+
+FEEDBACK = ({"source": "rubric", "weight": 3}, {"source": "feedback", "weight": 1})
+
+
+def test_feedback_counts_where_people_said_something_and_is_left_out_where_they_did_not() -> None:
+    spec = objective(*FEEDBACK)
+    assert objective_value(spec, measured(0.8)) == pytest.approx(0.8)
+    assert objective_value(spec, measured(0.8), feedback=0.0) == pytest.approx(0.6)
+    assert objective_value(spec, measured(0.8, error="timeout"), feedback=1.0) == 0.0
+    ours = measured(0.8)
+    said = MeasuredExample(0.8, {}, None, 0.0, 0, feedback=0.0)
+    one_sided, both = preview_objective(spec, [(ours, said), (said, said)]).pairs
+    # What only one side has would be compared with nothing.
+    assert one_sided.champion == pytest.approx(0.8)
+    assert one_sided.challenger == pytest.approx(0.8)
+    assert both.champion == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ([{"source": "feedback"}], "feedback alone has no value"),
+        ([{"source": "objective", "objective_id": "0"}], "does not match any of the expected tags"),
+    ],
+    ids=["feedback-alone", "cycle"],
+)
+def test_an_objective_stands_on_something_that_is_measured_and_on_no_other_objective(terms: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        objective(*terms)

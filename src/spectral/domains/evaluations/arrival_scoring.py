@@ -1,16 +1,20 @@
 """A stored trace as a rubric sees it, and who scores it."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
+from spectral.domains.evaluations.judgements import UnrecordedJudgements
+from spectral.domains.evaluations.judging import ATTEMPTS, Judging, judging_ceiling
 from spectral.domains.evaluations.previews import ExampleFault
 from spectral.domains.evaluations.scorers.base import ScoredCase
 from spectral.domains.evaluations.scorers.usage import Cost, Latency, ToolCalled
-from spectral.domains.evaluations.scoring import ItemScore, RubricSpec, score_item
+from spectral.domains.evaluations.scoring import ItemScore, RubricSpec
 from spectral.domains.traces.evaluated import TraceContent
 from spectral.domains.traces.models import Trace
 from spectral.domains.traces.vocabulary import SpanStatus
+from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.llm.door import ModelDoor
+from spectral.platform.llm.errors import UnknownModelError
 
 NANOSECONDS_A_MILLISECOND = 1_000_000
 USAGE_SCORERS = (Cost, Latency, ToolCalled)
@@ -66,23 +70,35 @@ class ArrivalScorer(Protocol):
         """What scoring one trace costs at most, in nano-USD; None where a price is unknown."""
         ...
 
-    async def score(self, rubric: RubricSpec, case: TraceCase) -> ScoredTrace:
-        """One trace scored; with no transaction open."""
+    async def score(self, rubric: RubricSpec, case: TraceCase, *, access: WorkspaceAccess, subject: str) -> ScoredTrace:
+        """One trace scored, paid for by the workspace; with no transaction open."""
         ...
 
 
-class InProcessScorer:
-    """Scores with the installed scorers, which run in this process and cost nothing."""
+class RubricScorer:
+    """Scores with the installed scorers, and asks models through the door where a rubric does.
+
+    What models say is not journalled: the trace's score is the row that is claimed before and written once.
+    """
+
+    def __init__(self, door: ModelDoor) -> None:
+        self._door = door
 
     def ceiling(self, rubric: RubricSpec) -> int | None:
-        del rubric
-        return 0
+        try:
+            ceiling = judging_ceiling(rubric, self._door)
+        except UnknownModelError:
+            # It will not be called, and the trace's score says why.
+            return 0
+        return None if ceiling is None else ATTEMPTS * ceiling
 
-    async def score(self, rubric: RubricSpec, case: TraceCase) -> ScoredTrace:
+    async def score(self, rubric: RubricSpec, case: TraceCase, *, access: WorkspaceAccess, subject: str) -> ScoredTrace:
         if case.output is None and case.error is None:
             return ScoredTrace.failed("content", NO_CONTENT, "the spans came without content")
-        score = await asyncio.to_thread(score_item, rubric, case.case, case, tool_calls=case.tool_calls)
-        return ScoredTrace(score, score.missing_reason, 0)
+        ledger = UnrecordedJudgements()
+        judging = Judging(rubric, self._door, access, subject, ledger)
+        (score,) = await judging.score_items([case.case], [case], [case.tool_calls])
+        return ScoredTrace(score, score.missing_reason, ledger.cost_nano_usd)
 
 
 def read_case(rubric: RubricSpec, trace: Trace, content: TraceContent) -> TraceCase:

@@ -249,7 +249,9 @@ class _ArrivalWork:
             content = await traces.read_content(row.trace_id, of_model_call=of_model_call)
         if row.reserved_nano_usd and not await self._may_pay(row, rubric.spec):
             return ScoredTrace.failed("budget", "budget_exhausted", "an attempt was interrupted; no budget for another")
-        return await self._scorer.score(rubric.spec, read_case(rubric.spec, found[0], content))
+        case = read_case(rubric.spec, found[0], content)
+        subject = f"online:{row.online_evaluation_id}"
+        return await self._scorer.score(rubric.spec, case, access=self._access, subject=subject)
 
     async def _may_pay(self, row: TraceScore, spec: RubricSpec) -> bool:
         """Whether a paid attempt is covered: the first by what was claimed, a later one by more of its day's budget.

@@ -1,7 +1,7 @@
 """A hard budget: what a call may cost is reserved before it is made, so the budget can never be exceeded. Pure."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from spectral.domains.evaluations.errors import BudgetExhaustedError, UnpricedModelError
 from spectral.platform.shared.money import nano_to_usd
@@ -27,6 +27,15 @@ class Reservation:
     ended: bool = False
 
 
+@dataclass(slots=True)
+class _Account:
+    """What was spent and is reserved; the parts of one budget share it."""
+
+    spent: Spending = Spending()
+    reserved: Spending = Spending()
+    charged: set[Hashable] = field(default_factory=set)
+
+
 class Budget:
     """What one subject (a scan, a validation, an experiment) may spend, in evaluations and in money.
 
@@ -41,26 +50,30 @@ class Budget:
             raise ValueError(message)
         self.max_evaluations = max_evaluations
         self.max_cost_nano_usd = max_cost_nano_usd
-        self._spent = Spending()
-        self._reserved = Spending()
-        self._charged: set[Hashable] = set()
+        self._account = _Account()
+
+    def part(self, max_evaluations: int) -> "Budget":
+        """This budget under a lower limit of evaluations; what is spent or reserved through either counts in both."""
+        part = Budget(min(max_evaluations, self.max_evaluations), self.max_cost_nano_usd)
+        part._account = self._account
+        return part
 
     @property
     def spent(self) -> Spending:
         """What was spent and, for calls that never answered, what was reserved for them."""
-        return self._spent
+        return self._account.spent
 
     @property
     def evaluations_left(self) -> int:
         """How many evaluations can still be reserved."""
-        return max(0, self.max_evaluations - self._spent.evaluations - self._reserved.evaluations)
+        return max(0, self.max_evaluations - self._account.spent.evaluations - self._account.reserved.evaluations)
 
     @property
     def cost_left_nano_usd(self) -> int | None:
         """How much money can still be reserved; None where it is not limited."""
         if self.max_cost_nano_usd is None:
             return None
-        return max(0, self.max_cost_nano_usd - self._spent.cost_nano_usd - self._reserved.cost_nano_usd)
+        return max(0, self.max_cost_nano_usd - self._account.spent.cost_nano_usd - self._account.reserved.cost_nano_usd)
 
     def require_evaluations(self, evaluations: int) -> None:
         """Raises BudgetExhaustedError unless this many evaluations can be reserved now."""
@@ -91,7 +104,7 @@ class Budget:
                     left=nano_to_usd(left),
                 )
         reservation = Reservation(evaluations, cost_nano_usd or 0)
-        self._reserved = self._reserved.plus(evaluations, reservation.cost_nano_usd)
+        self._account.reserved = self._account.reserved.plus(evaluations, reservation.cost_nano_usd)
         return reservation
 
     def settle(self, reservation: Reservation, cost_nano_usd: int | None) -> None:
@@ -101,7 +114,7 @@ class Budget:
         """
         self._end(reservation)
         spent = reservation.cost_nano_usd if cost_nano_usd is None else cost_nano_usd
-        self._spent = self._spent.plus(reservation.evaluations, spent)
+        self._account.spent = self._account.spent.plus(reservation.evaluations, spent)
 
     def release(self, reservation: Reservation) -> None:
         """The calls were not made: nothing was spent. Raises ValueError when it was settled or released before."""
@@ -112,13 +125,13 @@ class Budget:
             message = "this reservation has ended before"
             raise ValueError(message)
         reservation.ended = True
-        self._reserved = self._reserved.plus(-reservation.evaluations, -reservation.cost_nano_usd)
+        self._account.reserved = self._account.reserved.plus(-reservation.evaluations, -reservation.cost_nano_usd)
 
     def charge(self, evaluations: int, cost_nano_usd: int, *, once: Hashable) -> None:
         """Count what was spent before this process; a second charge under the same `once` is ignored.
 
         Never refused, since it has happened already.
         """
-        if once not in self._charged:
-            self._charged.add(once)
-            self._spent = self._spent.plus(evaluations, cost_nano_usd)
+        if once not in self._account.charged:
+            self._account.charged.add(once)
+            self._account.spent = self._account.spent.plus(evaluations, cost_nano_usd)

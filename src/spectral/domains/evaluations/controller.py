@@ -8,7 +8,9 @@ from litestar.di import Provide
 from litestar.params import QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral.domains.evaluations.generating import RubricDraft, RubricDrafting
 from spectral.domains.evaluations.models import Objective
+from spectral.domains.evaluations.previewing import PreviewService
 from spectral.domains.evaluations.previews import (
     Example,
     ExampleFault,
@@ -25,6 +27,8 @@ from spectral.domains.evaluations.schemas import (
     ObjectivePatch,
     ObjectivePreviewIn,
     ObjectivePreviewOut,
+    RubricDraftIn,
+    RubricDraftOut,
     RubricIn,
     RubricOut,
     RubricPatch,
@@ -32,14 +36,17 @@ from spectral.domains.evaluations.schemas import (
     RubricScoreIn,
     RubricVersionOut,
     ScoresOut,
+    TracesIn,
 )
 from spectral.domains.evaluations.scorers.base import ScoredCase
-from spectral.domains.evaluations.scoring import DimensionScore
-from spectral.domains.evaluations.service import ObjectiveService, PreviewService, RubricService, VersionedRubric
+from spectral.domains.evaluations.scoring import DimensionScore, RubricSpec
+from spectral.domains.evaluations.service import ObjectiveService, RubricService, VersionedRubric
+from spectral.domains.traces.mapping import SpanMapper
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope
 from spectral.platform.db.session import Database
+from spectral.platform.llm.door import ModelDoor
 from spectral.platform.shared.pagination import Collection, Page
 
 PATH = "/api/v1/workspaces/{workspace_id:uuid}/evaluations"
@@ -59,8 +66,16 @@ def provide_objective_service(session: AsyncSession, access: WorkspaceAccess) ->
     return ObjectiveService(session, access)
 
 
-def provide_preview_service(database: Database, access: WorkspaceAccess) -> PreviewService:
-    return PreviewService(database, access)
+def provide_preview_service(
+    database: Database, access: WorkspaceAccess, door: ModelDoor, span_mapper: SpanMapper
+) -> PreviewService:
+    return PreviewService(database, access, door, span_mapper)
+
+
+def provide_rubric_drafting(
+    database: Database, access: WorkspaceAccess, door: ModelDoor, span_mapper: SpanMapper
+) -> RubricDrafting:
+    return RubricDrafting(database, access, door, span_mapper)
 
 
 class RubricController(Controller):
@@ -71,6 +86,7 @@ class RubricController(Controller):
     dependencies = {  # noqa: RUF012
         "service": Provide(provide_rubric_service, sync_to_thread=False),
         "previews": Provide(provide_preview_service, sync_to_thread=False),
+        "drafting": Provide(provide_rubric_drafting, sync_to_thread=False),
     }
 
     @post(
@@ -92,12 +108,28 @@ class RubricController(Controller):
     @post(
         "/preview",
         operation_id="previewRubric",
-        summary="Score examples with a rubric that need not be saved",
+        summary="Score examples, or the newest traces, with a rubric that need not be saved",
         status_code=200,
         guards=[requires(Scope.WRITE_WORKSPACE)],
     )
     async def preview_rubric(self, previews: PreviewService, data: RubricPreviewIn) -> ScoresOut:
-        return scores_out(await previews.preview_rubric(data.rubric, [_example(case) for case in data.cases]))
+        if data.cases is not None:
+            examples, trace_ids = [_example(case) for case in data.cases], None
+        else:
+            wanted = data.traces or TracesIn()
+            examples, trace_ids = await previews.read_examples(data.rubric, wanted.agent_id, wanted.limit)
+        scores = await previews.preview_rubric(data.rubric, examples, max_cost_nano_usd=data.max_cost_usd)
+        return scores_out(scores, trace_ids)
+
+    @post(
+        "/generate",
+        operation_id="generateRubric",
+        summary="Draft a rubric from an agent's template, samples and traces",
+        status_code=200,
+        guards=[requires(Scope.WRITE_WORKSPACE)],
+    )
+    async def generate_rubric(self, drafting: RubricDrafting, data: RubricDraftIn) -> RubricDraftOut:
+        return draft_out(await drafting.draft_rubric(data.agent_id, data.sample_set_id, data.model, data.max_cost_usd))
 
     @get(
         "/{rubric_id:uuid}",
@@ -154,7 +186,8 @@ class RubricController(Controller):
     )
     async def score_with_rubric(self, previews: PreviewService, rubric_id: UUID, data: RubricScoreIn) -> ScoresOut:
         examples = [_example(case) for case in data.cases]
-        return scores_out(await previews.score_with(rubric_id, data.version, examples))
+        limit = data.max_cost_usd
+        return scores_out(await previews.score_with(rubric_id, data.version, examples, max_cost_nano_usd=limit))
 
 
 class ObjectiveController(Controller):
@@ -236,6 +269,18 @@ class ObjectiveController(Controller):
         return ObjectivePreviewOut.model_validate(preview_objective(spec, pairs))
 
 
+def draft_out(draft: RubricDraft) -> RubricDraftOut:
+    """The wire shape of a drafted rubric, every option written out."""
+    return RubricDraftOut(
+        rubric=RubricSpec.model_validate(draft.spec.canonical()),
+        reasons=dict(draft.reasons),
+        model=draft.model,
+        samples=draft.samples,
+        traces=draft.traces,
+        cost_usd=draft.cost_nano_usd,
+    )
+
+
 def rubric_out(found: VersionedRubric) -> RubricOut:
     """The wire shape of a rubric in one version."""
     rubric, version = found.rubric, found.version
@@ -263,9 +308,11 @@ def objective_out(objective: Objective) -> ObjectiveOut:
     )
 
 
-def scores_out(scores: Scores) -> ScoresOut:
+def scores_out(scores: Scores, trace_ids: list[str] | None = None) -> ScoresOut:
     """The wire shape of scored examples."""
-    return ScoresOut.model_validate(scores)
+    columns = ("cases", "weights", "threshold", "scored", "missing", "passed", "mean_total")
+    values = {column: getattr(scores, column) for column in columns}
+    return ScoresOut.model_validate({**values, "cost_usd": scores.cost_nano_usd, "trace_ids": trace_ids})
 
 
 def _example(case: ExampleIn) -> Example:
@@ -286,4 +333,5 @@ def _measured(side: MeasuredIn) -> MeasuredExample:
         error_type=side.error_type,
         latency_ms=side.latency_ms,
         cost_nano_usd=side.cost_usd,
+        feedback=side.feedback,
     )

@@ -75,6 +75,37 @@ class UnpricedModelError(BusinessRuleViolationError):
         )
 
 
+class JudgedMeanwhileError(ConflictError):
+    """Another request asks the judge about the same answer right now."""
+
+    slug = "judged-meanwhile"
+    title = "Judged Meanwhile"
+
+    def __init__(self) -> None:
+        super().__init__("Another request has the same answer judged right now; try again in a moment")
+
+
+class NoJudgeError(BusinessRuleViolationError):
+    """The rubric has no judge, or not the one that was named."""
+
+    slug = "no-judge"
+    title = "No Judge"
+
+
+class AlreadyLabelledError(ConflictError):
+    """Somebody has labelled this answer."""
+
+    slug = "already-labelled"
+    title = "Already Labelled"
+
+
+class UnusableDraftError(BusinessRuleViolationError):
+    """What a model drafted is not a rubric."""
+
+    slug = "unusable-draft"
+    title = "Unusable Draft"
+
+
 class JournalMismatchError(Exception):
     """A journal was written under another rubric than the one it is continued with: a defect of the caller."""
 

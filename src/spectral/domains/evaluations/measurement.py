@@ -19,21 +19,37 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.agents.config import ConfigDocument, canonical_hash
 from spectral.domains.agents.runtime import AgentRuntime, Execution
 from spectral.domains.evaluations.budget import Budget, Reservation
-from spectral.domains.evaluations.errors import BudgetExhaustedError, JournalMismatchError
-from spectral.domains.evaluations.models import EvaluationReservation
-from spectral.domains.evaluations.prices import PriceCeiling, in_process_ceiling
-from spectral.domains.evaluations.repository import ModelCost, ReservationRepository, ResultRepository
+from spectral.domains.evaluations.errors import BudgetExhaustedError, JournalMismatchError, UnpricedModelError
+from spectral.domains.evaluations.judgements import LABELLED_SUBJECTS, JudgementJournal
+from spectral.domains.evaluations.judging import CALLS_IN_FLIGHT, Judging, asks_afar, judging_ceilings
+from spectral.domains.evaluations.models import EvaluationReservation, EvaluationResult
+from spectral.domains.evaluations.prices import PriceCeiling, ceiling_of
+from spectral.domains.evaluations.repository import (
+    JudgementRepository,
+    ModelCost,
+    ReservationRepository,
+    ResultRepository,
+)
 from spectral.domains.evaluations.scorers.base import ScoredCase, printable
-from spectral.domains.evaluations.scoring import DimensionScore, RubricSpec, score_item
+from spectral.domains.evaluations.scoring import DimensionScore, ItemScore, RubricSpec, answer_of, score_item
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
+from spectral.platform.llm.door import ModelDoor
 
 BATCH = 200
 """Executions a commit where they cost nothing; paid ones are committed one by one."""
 
-CALLS_IN_FLIGHT = 8
+MOST_IN_FLIGHT = 256
+SCORED_BESIDE = 2
+"""Items that are recorded and scored while as many others as the runtime allows are executed: 1 for so many."""
+
+UNSCORED = "unscored"
+"""Why an item is missing whose answer is recorded, and whose models have not been heard yet."""
+
 PAID_ATTEMPTS = 3
 RETRY_DELAY_S = 0.5
+LONGEST_PAUSE_S = 20.0
+"""A provider that says when to come back is waited for so long at most."""
 CONFIGS_REMEMBERED = 32
 
 Checkpoint = Callable[[], Awaitable[None]]
@@ -83,6 +99,8 @@ class Measured:
         return self.missing_reason is not None
 
 
+UNSCORED_SCORE = ItemScore(None, passed=False)
+
 _Known = dict[tuple[UUID, int], Measured]
 
 
@@ -121,12 +139,15 @@ class Measurement:
         budget: Budget,
         checkpoint: Checkpoint,
         fence: Fence,
-        ceiling: PriceCeiling = in_process_ceiling,
+        door: ModelDoor,
+        ceiling: PriceCeiling | None = None,
     ) -> None:
-        """checkpoint: raises when the work was cancelled; awaited before every batch and every paid call.
+        """door: to the models that the rubric's scorers ask.
+
+        checkpoint: raises when the work was cancelled; awaited before every batch and every paid call.
 
         fence: raises when this execution no longer owns the work; awaited in every transaction that writes.
-        ceiling: the most that one execution can cost.
+        ceiling: the most that one execution can cost; as the runtime says, or by the door's prices, unless it is given.
         """
         self._database = database
         self._access = access
@@ -137,8 +158,21 @@ class Measurement:
         self._budget = budget
         self._checkpoint = checkpoint
         self._fence = fence
-        self._ceiling = ceiling
+        self._ceiling = ceiling or ceiling_of(runtime, door)
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._unscored: dict[tuple[str, UUID, int], Execution] = {}
+        journal = JudgementJournal(
+            database,
+            access,
+            subject_kind,
+            subject_id,
+            budget,
+            checkpoint=checkpoint,
+            fence=fence,
+            may_be_labelled=subject_kind in LABELLED_SUBJECTS,
+        )
+        self._judging = Judging(rubric, door, access, f"{subject_kind}:{subject_id}", journal)
+        self._door = door
         self._turn = asyncio.Lock()
         self._restored = False
 
@@ -155,7 +189,8 @@ class Measurement:
                 raise JournalMismatchError(self._subject_id)
             evaluations, cost = await results.spending(self._subject_id)
             kept, held = await ReservationRepository(session, self._access).spending(self._subject_id)
-        self._budget.charge(evaluations + kept, cost + held, once=("evaluations", self._subject_id))
+            judged = await JudgementRepository(session, self._access).spending(self._subject_id)
+        self._budget.charge(evaluations + kept, cost + held + judged, once=("evaluations", self._subject_id))
         self._restored = True
 
     async def measure(
@@ -168,8 +203,8 @@ class Measurement:
 
         Raises BudgetExhaustedError: before anything is executed when the evaluations do not cover all that is
         missing, or at the first paid call that the money does not cover (what was recorded until then stays).
-        Raises UnpricedModelError (400) when money is limited and the model's price is unknown, UnknownModelError
-        (400), and whatever checkpoint and fence raise.
+        Raises UnpricedModelError (400) before anything is executed when money is limited and the price of a model is
+        unknown, UnknownModelError (400), and whatever checkpoint and fence raise.
         """
         arm = _Arm(config, canonical_hash(config), purpose)
         tasks = [
@@ -182,12 +217,20 @@ class Measurement:
             known = await self._recorded(arm)
             pending = list({task.key: task for task in tasks if task.key not in known}.values())
             if pending:
-                self._budget.require_evaluations(len(pending))
-                if all(self._ceiling(config, task.item.input) == 0 for task in pending):
+                fresh = sum((arm.config_hash, *task.key) not in self._unscored for task in pending)
+                self._budget.require_evaluations(fresh)
+                self._require_prices()
+                if not asks_afar(self._rubric) and all(self._ceiling(config, task.item.input) == 0 for task in pending):
                     await self._execute_free(arm, pending, known)
                 else:
                     await self._execute_paid(arm, pending, known)
             return [replace(known[task.key], group_key=task.item.group_key) for task in tasks]
+
+    def _require_prices(self) -> None:
+        """An answer must not be paid for that nobody can judge, or that no judge can be paid for."""
+        for model, ceiling in judging_ceilings(self._rubric, self._door):
+            if ceiling is None and self._budget.max_cost_nano_usd is not None:
+                raise UnpricedModelError(model)
 
     async def _recorded(self, arm: _Arm) -> _Known:
         known = self._known.get(arm.config_hash)
@@ -195,7 +238,14 @@ class Measurement:
             async with self._database.transaction(self._access, read_only=True) as session:
                 rows = await ResultRepository(session, self._access).of_config(self._subject_id, arm.config_hash)
             known = self._known[arm.config_hash] = {
-                (row.item_id, row.repeat): _measured(partial(getattr, row)) for row in rows
+                (row.item_id, row.repeat): _measured(partial(getattr, row))
+                for row in rows
+                if row.missing_reason != UNSCORED
+            }
+            self._unscored |= {
+                (arm.config_hash, row.item_id, row.repeat): _answered(row)
+                for row in rows
+                if row.missing_reason == UNSCORED
             }
             if len(self._known) > CONFIGS_REMEMBERED:
                 self._known.popitem(last=False)
@@ -210,7 +260,7 @@ class Measurement:
                 executions = await self._runtime.execute_many(
                     arm.config, [task.item.input for task in batch], [task.seed for task in batch]
                 )
-                rows = await asyncio.to_thread(self._score, arm, batch, executions)
+                rows = await self._score_many(arm, batch, executions)
                 async with self._database.transaction(self._access) as session:
                     await self._fence(session)
                     await ResultRepository(session, self._access).record(rows)
@@ -223,25 +273,57 @@ class Measurement:
     async def _execute_paid(self, arm: _Arm, pending: Sequence[_Task], known: _Known) -> None:
         queue = iter(pending)
         failures: list[Exception] = []
+        in_flight = min(max(1, self._runtime.in_flight), MOST_IN_FLIGHT)
+        slots = asyncio.Semaphore(in_flight)
 
         async def work() -> None:
             for task in queue:
                 if failures:
                     return
                 try:
-                    await self._pay_for(arm, task, known)
+                    await self._pay_for(arm, task, known, slots)
                 except Exception as error:  # noqa: BLE001 - calls in flight are paid for: let the others be recorded
                     failures.append(error)
 
+        # While an answer is recorded and judged another one is made: the runtime is kept as busy as it may be.
+        beside = CALLS_IN_FLIGHT if asks_afar(self._rubric) else -(-in_flight // SCORED_BESIDE)
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(CALLS_IN_FLIGHT, len(pending))):
+            for _ in range(min(in_flight + beside, len(pending))):
                 group.create_task(work())
         if failures:
             # What stops the work outranks a spent budget, after which a search may go on.
             raise min(failures, key=lambda error: isinstance(error, BudgetExhaustedError))
 
-    async def _pay_for(self, arm: _Arm, task: _Task, known: _Known) -> None:
-        """One item; a fault that may pass is tried again, each attempt with its own part of the budget."""
+    async def _pay_for(self, arm: _Arm, task: _Task, known: _Known, slots: asyncio.Semaphore) -> None:
+        """One item, executed unless its answer is recorded, and scored.
+
+        An answer that models are to judge is recorded first: it was paid for, and is not made again.
+        """
+        place = (arm.config_hash, *task.key)
+        execution = self._unscored.get(place)
+        if execution is None:
+            async with slots:
+                execution, reservation, kept = await self._execute(arm, task)
+            if not asks_afar(self._rubric) or answer_of(execution) is None:
+                rows = await self._score_many(arm, [task], [execution])
+                await self._record(rows, reservation, kept)
+                self._remember(known, rows)
+                return
+            execution = self._unscored[place] = replace(execution, output=printable(execution.output or ""))
+            await self._record([self._row(arm, task, execution, UNSCORED_SCORE)], reservation, kept)
+        (score,) = await self._judging.score_items([_case(task)], [execution])
+        row = self._row(arm, task, execution, score)
+        async with self._database.transaction(self._access) as session:
+            await self._fence(session)
+            await ResultRepository(session, self._access).score(row)
+        self._remember(known, [row])
+        del self._unscored[place]
+
+    async def _execute(self, arm: _Arm, task: _Task) -> tuple[Execution, UUID, int]:
+        """A fault that may pass is tried again, each attempt with its own part of the budget.
+
+        Answers the execution, the row of its reservation, and what of that stays reserved.
+        """
         ceiling = self._ceiling(arm.config, task.item.input)
         await self._checkpoint()
         reservation = self._budget.reserve(1, ceiling, model=arm.config.model)
@@ -250,21 +332,22 @@ class Measurement:
         for attempt in range(PAID_ATTEMPTS):
             (execution,) = await self._runtime.execute_many(arm.config, [task.item.input], [task.seed])
             fault = execution.error
-            again = fault is not None and fault.missing and fault.retryable and attempt + 1 < PAID_ATTEMPTS
-            retry = await self._reserve_retry(arm, row, ceiling, attempt) if again else None
+            retry = None
+            if fault is not None and fault.missing and fault.retryable and attempt + 1 < PAID_ATTEMPTS:
+                pause_s = max(RETRY_DELAY_S * 4**attempt, min(fault.retry_after_s or 0.0, LONGEST_PAUSE_S))
+                retry = await self._reserve_retry(arm, row, ceiling, pause_s)
             self._budget.settle(reservation, execution.cost_nano_usd)
             if retry is None:
                 break
             kept += (ceiling or 0) if execution.cost_nano_usd is None else execution.cost_nano_usd
             reservation = retry
-        if execution.cost_nano_usd is None:
-            kept += ceiling or 0
-        rows = await asyncio.to_thread(self._score, arm, [task], [execution])
+        return execution, row, kept + (0 if execution.cost_nano_usd is not None else ceiling or 0)
+
+    async def _record(self, rows: Sequence[dict[str, Any]], reservation: UUID, kept: int) -> None:
         async with self._database.transaction(self._access) as session:
             await self._fence(session)
             await ResultRepository(session, self._access).record(rows)
-            await ReservationRepository(session, self._access).close(row, kept)
-        self._remember(known, rows)
+            await ReservationRepository(session, self._access).close(reservation, kept)
 
     async def _note_reservation(self, arm: _Arm, task: _Task, ceiling: int | None) -> UUID:
         reservation = EvaluationReservation(
@@ -285,25 +368,35 @@ class Measurement:
             await reservations.flush()
         return reservation.id
 
-    async def _reserve_retry(self, arm: _Arm, row: UUID, ceiling: int | None, attempt: int) -> Reservation | None:
+    async def _reserve_retry(self, arm: _Arm, row: UUID, ceiling: int | None, pause_s: float) -> Reservation | None:
         """The budget's part for one more attempt, after a pause; None where the money does not cover it."""
         try:
             reservation = self._budget.reserve(0, ceiling, model=arm.config.model)
         except BudgetExhaustedError:
             return None
-        await asyncio.sleep(RETRY_DELAY_S * 4**attempt)
+        await asyncio.sleep(pause_s)
         await self._checkpoint()
         async with self._database.transaction(self._access) as session:
             await self._fence(session)
             await ReservationRepository(session, self._access).raise_by(row, ceiling or 0)
         return reservation
 
-    def _score(self, arm: _Arm, tasks: Sequence[_Task], executions: Sequence[Execution]) -> list[dict[str, Any]]:
-        """The journal's rows. Runs in a thread: scoring can take as long as executing."""
-        return [self._row(arm, task, execution) for task, execution in zip(tasks, executions, strict=True)]
+    async def _score_many(
+        self, arm: _Arm, tasks: Sequence[_Task], executions: Sequence[Execution]
+    ) -> list[dict[str, Any]]:
+        """The journal's rows. In a thread: scoring can take as long as executing."""
+        if not self._rubric.asking:
+            return await asyncio.to_thread(self._score, arm, tasks, executions)
+        scores = await self._judging.score_items([_case(task) for task in tasks], executions)
+        return [self._row(arm, *each) for each in zip(tasks, executions, scores, strict=True)]
 
-    def _row(self, arm: _Arm, task: _Task, execution: Execution) -> dict[str, Any]:
-        score = score_item(self._rubric, ScoredCase(task.item.input, task.item.expected), execution)
+    def _score(self, arm: _Arm, tasks: Sequence[_Task], executions: Sequence[Execution]) -> list[dict[str, Any]]:
+        return [
+            self._row(arm, task, execution, score_item(self._rubric, _case(task), execution))
+            for task, execution in zip(tasks, executions, strict=True)
+        ]
+
+    def _row(self, arm: _Arm, task: _Task, execution: Execution, score: ItemScore) -> dict[str, Any]:
         return {
             "subject_kind": self._subject_kind,
             "subject_id": self._subject_id,
@@ -318,7 +411,7 @@ class Measurement:
             "passed": score.passed,
             "dimensions": {name: asdict(dimension) for name, dimension in score.dimensions.items()},
             "output": None if execution.output is None else printable(execution.output),
-            "missing_reason": score.missing_reason,
+            "missing_reason": UNSCORED if score is UNSCORED_SCORE else score.missing_reason,
             "error_type": None if score.error_type is None else score.error_type[:200],
             "error_message": score.error_message,
             "cost_nano_usd": execution.cost_nano_usd,
@@ -340,14 +433,29 @@ def seed_of(subject_id: UUID, item_id: UUID, repeat: int) -> int:
 
 
 async def cost_by_model(session: AsyncSession, access: WorkspaceAccess, subject_id: UUID) -> list[ModelCost]:
-    """What a subject's evaluations cost, by model and purpose; its own questions to models are not among them."""
+    """What a subject's evaluations cost, by model and purpose; its own questions to models are not among them.
+
+    What judging cost stands under the purposes `judge` and `embedding`.
+    """
     reserved = await ReservationRepository(session, access).costs(subject_id)
     lines = [
         replace(line, reserved_nano_usd=reserved.pop((line.model, line.purpose), 0))
         for line in await ResultRepository(session, access).costs(subject_id)
     ]
     lines.extend(ModelCost(model, purpose, 0, 0, 0, None, 0, held) for (model, purpose), held in reserved.items())
+    lines.extend(await JudgementRepository(session, access).costs(subject_id))
     return sorted(lines, key=lambda line: (line.model, line.purpose))
+
+
+def _case(task: _Task) -> ScoredCase:
+    return ScoredCase(task.item.input, task.item.expected)
+
+
+def _answered(row: EvaluationResult) -> Execution:
+    """The answer of a row that nobody has scored."""
+    return Execution(
+        row.output, None, row.input_tokens, row.output_tokens, row.cost_nano_usd, row.latency_ms, row.model
+    )
 
 
 def _batches(tasks: Sequence[_Task], size: int) -> Iterator[Sequence[_Task]]:

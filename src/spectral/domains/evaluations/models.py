@@ -59,6 +59,8 @@ class Objective(WorkspaceOwned, Base):
 class EvaluationResult(WorkspaceOwned, Base):
     """One execution of one config on one item, scored: written once, never executed again (ADR 0009).
 
+    Where models score it is written before they are asked, `unscored`, and gets its score when they have answered.
+
     subject: what the evaluation was for (a scan, a validation, an experiment); no foreign key, since subjects belong
     to domains above and items may leave their set while the evidence stays.  cost_nano_usd: null is unknown.
     """
@@ -112,6 +114,62 @@ class EvaluationReservation(WorkspaceOwned, Base):
     model: Mapped[str] = mapped_column(sa.String(200))
     evaluations: Mapped[int] = mapped_column(sa.Integer)
     cost_nano_usd: Mapped[int | None] = mapped_column(NanoUsdColumn)
+
+
+class Judgement(WorkspaceOwned, Base):
+    """What a model said about one answer, for one subject: a question that has its reply is never asked again.
+
+    question_digest: of everything that the model is shown and asked.  scorer_digest: of the scorer with its options,
+    so that judgements by one judge are found whatever the rubric.  state: `asked` before the call, then `answered`, or
+    `failed` where it gave no verdict.  reserved_nano_usd: what calls may have cost that never said so (in flight at a
+    crash, failed at the provider); it counts as spent.  cost_nano_usd: of the reply, null where unknown.
+    shown: `{input, expected, output}`, kept where people may be asked to label it.
+    """
+
+    __tablename__ = "judgement"
+    __table_args__ = (
+        sa.UniqueConstraint("workspace_id", "subject_id", "question_digest", name="uq_judgement_journal_key"),
+        sa.Index(None, "workspace_id", "scorer_digest", "state"),
+        sa.CheckConstraint("state IN ('asked', 'answered', 'failed')", name="state"),
+    )
+
+    subject_kind: Mapped[str] = mapped_column(sa.String(32))
+    subject_id: Mapped[UUID]
+    question_digest: Mapped[str] = mapped_column(sa.String(64))
+    scorer_digest: Mapped[str] = mapped_column(sa.String(64))
+    purpose: Mapped[str] = mapped_column(sa.String(32))
+    model: Mapped[str] = mapped_column(sa.String(200))
+    state: Mapped[str] = mapped_column(sa.String(16))
+    attempts: Mapped[int] = mapped_column(sa.Integer)
+    score: Mapped[float | None] = mapped_column(sa.Double)
+    explanation: Mapped[str | None] = mapped_column(sa.String(1000))
+    error: Mapped[str | None] = mapped_column(sa.String(1000))
+    reserved_nano_usd: Mapped[int] = mapped_column(NanoUsdColumn, default=0)
+    cost_nano_usd: Mapped[int | None] = mapped_column(NanoUsdColumn)
+    input_tokens: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    output_tokens: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    latency_ms: Mapped[float] = mapped_column(sa.Double, default=0.0)
+    shown: Mapped[dict[str, Any] | None]
+
+
+class CalibrationLabel(WorkspaceOwned, Base):
+    """What a person said of an answer that a judge has scored, without having seen the judge's score.
+
+    One label for each question of a judge, whoever gives it.  value: on the judge's scale, 0 to 1.  judged: what the
+    judge had said, 0 to 1; kept here, so that the label counts when the judgement is gone.
+    """
+
+    __tablename__ = "calibration_label"
+    __table_args__ = (
+        sa.UniqueConstraint("workspace_id", "scorer_digest", "question_digest", name="uq_calibration_label_question"),
+    )
+
+    scorer_digest: Mapped[str] = mapped_column(sa.String(64))
+    question_digest: Mapped[str] = mapped_column(sa.String(64))
+    value: Mapped[float] = mapped_column(sa.Double)
+    judged: Mapped[float] = mapped_column(sa.Double)
+    comment: Mapped[str | None] = mapped_column(sa.String(2000))
+    labelled_by: Mapped[str] = mapped_column(sa.String(100))
 
 
 class OnlineEvaluation(WorkspaceOwned, Base):

@@ -7,9 +7,13 @@ Pure. The objective of an item is
     rubric    v = the rubric's total
     cost      v = scale ÷ (scale + cost)
     latency   v = scale ÷ (scale + latency)
+    feedback  v = what people said of the answer, 0 to 1
 
 `scale` is the cost or latency that is worth one half: smooth, never negative, and a change far from the scale counts
-little. An item that ended in the agent's own error has the value 0 as a whole, or failing fast and cheaply would pay.
+little. Where nobody said anything of an answer its value is that of the other terms, with their weights scaled up to 1:
+the answers of scans and experiments are made for them and have no feedback, those of live traffic may have some. An
+objective is a flat list of terms; it cannot refer to another objective, so there are no cycles. An item that ended in
+the agent's own error has the value 0 as a whole, or failing fast and cheaply would pay.
 """
 
 import math
@@ -55,7 +59,14 @@ class LatencyTerm(_Term):
     scale_ms: float = Field(gt=0, le=1e9)
 
 
-Term = Annotated[RubricTerm | CostTerm | LatencyTerm, Field(discriminator="source"), UNTAGGED]
+class FeedbackTerm(_Term):
+    """What people say of answers counts, where they said something."""
+
+    source: Literal["feedback"]
+    weight: Weight = 1.0
+
+
+Term = Annotated[RubricTerm | CostTerm | LatencyTerm | FeedbackTerm, Field(discriminator="source"), UNTAGGED]
 
 
 class ObjectiveSpec(BaseModel):
@@ -66,7 +77,7 @@ class ObjectiveSpec(BaseModel):
     terms: Annotated[Sequence[Term], AfterValidator(tuple)] = Field(
         default_factory=lambda: (RubricTerm(source="rubric"),),
         min_length=1,
-        max_length=3,
+        max_length=4,
         description="the rubric's total alone when left out",
     )
     guards: Annotated[Sequence[Guard], AfterValidator(tuple)] = Field(default=(), max_length=20)
@@ -78,6 +89,9 @@ class ObjectiveSpec(BaseModel):
         sources = [term.source for term in self.terms]
         if len(set(sources)) < len(sources):
             message = "each source may have one term"
+            raise ValueError(message)
+        if sources == ["feedback"]:
+            message = "feedback alone has no value for an answer that nobody has seen; add another term"
             raise ValueError(message)
         names = [guard.name for guard in self.guards]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -118,19 +132,26 @@ class MeasuredItem(Protocol):
     def latency_ms(self) -> float: ...
 
 
-def objective_value(spec: ObjectiveSpec, measured: MeasuredItem) -> float | None:
-    """The item's value in [0, 1], or None where it is missing: not measured, or a term's cost is unknown."""
+def objective_value(spec: ObjectiveSpec, measured: MeasuredItem, *, feedback: float | None = None) -> float | None:
+    """The item's value in [0, 1], or None where it is missing: not measured, or a term's cost is unknown.
+
+    feedback: what people said of the answer, 0 to 1; None where nobody did.
+    """
     if measured.missing or measured.total is None:
         return None
     if measured.error_type is not None:
         return 0.0
     parts = []
+    left_out = 0.0
     for term, weight in zip(spec.terms, spec.weights, strict=True):
-        value = _term_value(term, measured, measured.total)
+        if isinstance(term, FeedbackTerm) and feedback is None:
+            left_out = weight
+            continue
+        value = feedback if isinstance(term, FeedbackTerm) else _term_value(term, measured, measured.total)
         if value is None:
             return None
         parts.append(weight * value)
-    return min(1.0, max(0.0, math.fsum(parts)))
+    return min(1.0, max(0.0, math.fsum(parts) / (1.0 - left_out)))
 
 
 def _term_value(term: RubricTerm | CostTerm | LatencyTerm, measured: MeasuredItem, total: float) -> float | None:

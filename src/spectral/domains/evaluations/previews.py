@@ -36,11 +36,12 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The scores of examples, in their order."""
+    """The scores of examples, in their order. cost_nano_usd: of asking models; None where a price is unknown."""
 
     cases: Sequence[ItemScore]
     weights: Mapping[str, float]
     threshold: float
+    cost_nano_usd: int | None = 0
 
     @property
     def totals(self) -> list[float]:
@@ -72,6 +73,7 @@ class MeasuredExample:
     error_type: str | None
     latency_ms: float
     cost_nano_usd: int | None
+    feedback: float | None = None
 
     @property
     def missing(self) -> bool:
@@ -162,10 +164,18 @@ def preview_objective(
         )
     return ObjectivePreview(
         pairs=[
-            PairValue(objective_value(spec, champion), objective_value(spec, challenger))
+            PairValue(
+                objective_value(spec, champion, feedback=ours), objective_value(spec, challenger, feedback=theirs)
+            )
             for champion, challenger in pairs
+            for ours, theirs in [_both(champion.feedback, challenger.feedback)]
         ],
         weights={term.source: weight for term, weight in zip(spec.terms, spec.weights, strict=True)},
         minimum_effect=spec.minimum_effect,
         guards=guards,
     )
+
+
+def _both(ours: float | None, theirs: float | None) -> tuple[float | None, float | None]:
+    """Feedback on both sides or on none: what only one side has would be compared with nothing."""
+    return (None, None) if ours is None or theirs is None else (ours, theirs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from spectral.domains.evaluations.models import (
     EvaluationReservation,
     EvaluationResult,
+    Judgement,
     Objective,
     Rubric,
     RubricVersion,
@@ -18,6 +20,7 @@ from spectral.platform.db.repository import PricedRepository, WorkspaceRepositor
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.ids import new_id
+from spectral.platform.shared.money import Spending
 
 
 class RubricRepository(WorkspaceRepository[Rubric]):
@@ -100,6 +103,13 @@ class ResultRepository(PricedRepository[EvaluationResult]):
         ]
         # tenancy: every row was stamped with this workspace just above
         await self.session.execute(sa.insert(EvaluationResult), stamped)
+
+    async def score(self, row: dict[str, Any]) -> None:
+        """Put what the scorers made of an answer that was recorded before into its row."""
+        key = ("subject_id", "config_hash", "item_id", "repeat")
+        scores = ("total", "passed", "dimensions", "missing_reason", "error_type", "error_message")
+        mine = [getattr(EvaluationResult, name) == row[name] for name in key]
+        await self.execute(self.update(*mine).values({name: row[name] for name in scores}))
 
     async def spending(self, subject_id: UUID) -> tuple[int, int]:
         """How many results the subject has, and their known cost in nano-USD."""
@@ -186,3 +196,66 @@ class ReservationRepository(PricedRepository[EvaluationReservation]):
         )
         rows = await self.session.execute(counted)
         return {(model, purpose): int(cost) for model, purpose, cost in rows}
+
+
+class JudgementRepository(WorkspaceRepository[Judgement]):
+    """What models said about answers."""
+
+    model: ClassVar[type[Judgement]] = Judgement
+    kind = "Judgement"
+
+    async def of_question(self, subject_id: UUID, question_digest: str) -> Judgement | None:
+        """What the subject knows of one question."""
+        return await self.find(Judgement.subject_id == subject_id, Judgement.question_digest == question_digest)
+
+    async def spending(self, subject_id: UUID) -> int:
+        """Nano-USD that the subject's judgements cost, with what they hold."""
+        counted = sa.select(_spent()).where(self._mine, Judgement.subject_id == subject_id)
+        return int((await self.session.execute(counted)).scalar_one())
+
+    async def spending_since(self, since: datetime) -> Spending:
+        """What the judgements made since that moment cost, and how many of them did not tell."""
+        unknown = sa.func.coalesce(sa.func.sum(sa.case((_unpriced(), 1), else_=0)), 0)
+        counted = sa.select(_spent(), unknown).where(self._mine, Judgement.created_at >= since)
+        known, calls = (await self.session.execute(counted)).one()
+        return Spending(int(known), int(calls))
+
+    async def costs(self, subject_id: UUID) -> list[ModelCost]:
+        """What the subject's judgements cost, by model and purpose."""
+        counted = (
+            sa.select(
+                Judgement.model,
+                Judgement.purpose,
+                sa.func.count(Judgement.id),
+                sa.func.sum(Judgement.input_tokens),
+                sa.func.sum(Judgement.output_tokens),
+                sa.func.sum(Judgement.cost_nano_usd),
+                sa.func.sum(sa.case((_unpriced(), 1), else_=0)),
+                sa.func.sum(Judgement.reserved_nano_usd),
+            )
+            .where(self._mine, Judgement.subject_id == subject_id)
+            .group_by(Judgement.model, Judgement.purpose)
+        )
+        return [
+            ModelCost(
+                model=model,
+                purpose=purpose,
+                calls=int(calls),
+                input_tokens=int(tokens_in),
+                output_tokens=int(tokens_out),
+                cost_nano_usd=None if cost is None else int(cost),
+                unpriced_calls=int(unknown),
+                reserved_nano_usd=int(held),
+            )
+            for model, purpose, calls, tokens_in, tokens_out, cost, unknown, held in await self.session.execute(counted)
+        ]
+
+
+def _spent() -> sa.ColumnElement[int]:
+    """Of some judgements, with what they hold for calls that never told their cost."""
+    return sa.func.coalesce(sa.func.sum(sa.func.coalesce(Judgement.cost_nano_usd, 0) + Judgement.reserved_nano_usd), 0)
+
+
+def _unpriced() -> sa.ColumnElement[bool]:
+    """A call was made, and nothing is known of its price."""
+    return sa.and_(Judgement.cost_nano_usd.is_(None), Judgement.reserved_nano_usd == 0)

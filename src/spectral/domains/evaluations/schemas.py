@@ -10,11 +10,12 @@ from spectral.domains.agents.json_values import STORABLE
 from spectral.domains.evaluations.guards import Guard
 from spectral.domains.evaluations.objectives import DEFAULT_MINIMUM_EFFECT, ObjectiveSpec, RubricTerm, Term
 from spectral.domains.evaluations.scoring import MAX_DIMENSIONS, Dimension, RubricSpec, refuse_twins
-from spectral.platform.shared.money import UsdAmountIn
+from spectral.platform.shared.money import UsdAmount, UsdAmountIn
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
 
 MAX_EXAMPLES = 100
 MAX_PAIRS = 1000
+PREVIEWED_TRACES = 20
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE]
 Description = Annotated[str, StringConstraints(max_length=2000), STORABLE]
@@ -110,11 +111,35 @@ class ExampleIn(WireIn):
 Examples = Annotated[list[ExampleIn], Field(min_length=1, max_length=MAX_EXAMPLES)]
 
 
+class TracesIn(WireIn):
+    """The newest live traces that can be scored."""
+
+    agent_id: Annotated[str, StringConstraints(min_length=1, max_length=200), STORABLE] | None = Field(
+        default=None, description="as spans name the agent; any agent when left out"
+    )
+    limit: Annotated[int, Field(ge=1, le=MAX_EXAMPLES)] = PREVIEWED_TRACES
+
+
+MAX_COST = Field(
+    default=None, description="the most that the models of judges and embeddings may cost; an unpriced one is refused"
+)
+
+
 class RubricPreviewIn(WireIn):
-    """A rubric that need not be saved, and answers to score with it."""
+    """A rubric that need not be saved, and what to score with it: `cases`, or else `traces` (the newest 20)."""
 
     rubric: RubricSpec
-    cases: Examples
+    cases: Examples | None = None
+    traces: TracesIn | None = None
+    max_cost_usd: UsdAmountIn | None = MAX_COST
+
+    @model_validator(mode="after")
+    def one_of_both(self) -> Self:
+        """Refuses cases and traces together."""
+        if self.cases is not None and self.traces is not None:
+            message = "give cases or traces, not both"
+            raise ValueError(message)
+        return self
 
 
 class RubricScoreIn(WireIn):
@@ -122,6 +147,7 @@ class RubricScoreIn(WireIn):
 
     version: int | None = Field(default=None, ge=1, le=2**31 - 1)
     cases: Examples
+    max_cost_usd: UsdAmountIn | None = MAX_COST
 
 
 class DimensionScoreOut(WireOut):
@@ -155,6 +181,8 @@ class ScoresOut(WireOut):
     missing: int
     passed: int
     mean_total: float | None
+    cost_usd: UsdAmount | None = Field(description="of asking models; null where a price is unknown")
+    trace_ids: list[str] | None = Field(default=None, description="of which traces the cases are, in their order")
 
 
 class ObjectiveIn(ObjectiveSpec, WireIn):
@@ -220,6 +248,7 @@ class MeasuredIn(WireIn):
     error_type: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     latency_ms: Milliseconds = 0.0
     cost_usd: UsdAmountIn | None = Field(default=None, description="null: unknown")
+    feedback: Share | None = Field(default=None, description="what people said of the answer; null: nobody did")
 
 
 class PairIn(WireIn):
@@ -273,3 +302,25 @@ class RubricVersionOut(WireOut):
     digest: str
     created_at: Timestamp
     created_by: str
+
+
+class RubricDraftIn(WireIn):
+    """For which agent a rubric is drafted, and from what. With a `model` it also proposes criteria for a judge."""
+
+    agent_id: UUID
+    sample_set_id: UUID | None = Field(
+        default=None, description="its expected answers say what right answers look like"
+    )
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200), STORABLE] | None = None
+    max_cost_usd: UsdAmountIn | None = Field(default=None, description="the most that the model may cost")
+
+
+class RubricDraftOut(WireOut):
+    """A rubric that is not saved: check it, try it with `preview`, save it with a name of your own."""
+
+    rubric: RubricSpec
+    reasons: dict[str, str] = Field(description="for each dimension why it is there")
+    model: str | None
+    samples: int = Field(description="how many samples were looked at, none of them of a holdout")
+    traces: int
+    cost_usd: UsdAmount | None = Field(description="of asking the model; null where its price is unknown")

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, Protocol, Self
@@ -13,9 +13,11 @@ from spectral.domains.agents.json_values import storable_json
 from spectral.domains.evaluations.scorers.base import (
     MAX_TEXT_CHARACTERS,
     Answer,
+    ModelScorer,
     ScoredCase,
     Scorer,
     ScorerError,
+    Verdict,
     canonical_json,
     printable,
 )
@@ -62,6 +64,11 @@ class Dimension(BaseModel):
         """The scorer with its options."""
         return installed_scorers()[self.scorer].model_validate(self.options)
 
+    @cached_property
+    def label(self) -> str:
+        """The scorer and its version: `name@version`."""
+        return f"{self.scorer}@{self.built.version}"
+
 
 class RubricSpec(BaseModel):
     """What good means: weighted dimensions, the total from which an answer passes, and what an agent's error counts.
@@ -86,6 +93,16 @@ class RubricSpec(BaseModel):
         """Each dimension's share of the total; the shares sum to 1."""
         total = math.fsum(dimension.weight for dimension in self.dimensions)
         return {dimension.name: dimension.weight / total for dimension in self.dimensions}
+
+    @cached_property
+    def asking(self) -> tuple[Dimension, ...]:
+        """The dimensions whose scorers ask a model."""
+        return tuple(dimension for dimension in self.dimensions if isinstance(dimension.built, ModelScorer))
+
+    @property
+    def models(self) -> frozenset[str]:
+        """The models that scoring by this rubric asks."""
+        return frozenset(dimension.built.model for dimension in self.asking if isinstance(dimension.built, ModelScorer))
 
     def canonical(self) -> dict[str, Any]:
         """The rubric as JSON with every option written out, so that a later default changes no stored rubric."""
@@ -160,25 +177,28 @@ class ItemScore:
 
 
 def score_item(
-    rubric: RubricSpec, case: ScoredCase, execution: Executed, *, tool_calls: tuple[str, ...] | None = None
+    rubric: RubricSpec,
+    case: ScoredCase,
+    execution: Executed,
+    *,
+    tool_calls: tuple[str, ...] | None = None,
+    asked: Mapping[str, DimensionScore] | None = None,
 ) -> ItemScore:
     """The weighted total over all dimensions, in [0, 1].
 
     A fault of provider or runtime, or a scorer that fails on any dimension, makes the item missing: never 0. The
     agent's own error (no output and an output over `MAX_TEXT_CHARACTERS` count as one) is scored by `on_error`.
     tool_calls: the names of the tools called, in order; None where nobody reported them.
+    asked: the scores of the dimensions that ask a model (see `judging`); one that is not there was not asked.
     """
-    fault = execution.error
-    if fault is not None and fault.missing:
-        return _missing("provider", fault.type, fault.message)
-    if fault is not None:
-        return _agent_error(rubric, fault.type, fault.message)
-    if execution.output is None:
-        return _agent_error(rubric, "no_output", "the agent answered nothing")
-    if len(execution.output) > MAX_TEXT_CHARACTERS:
-        return _agent_error(rubric, "output_too_long", f"the output is longer than {MAX_TEXT_CHARACTERS} characters")
-    answer = Answer(execution.output, execution.latency_ms, execution.cost_nano_usd, tool_calls)
-    scores = {dimension.name: _score_dimension(dimension, case, answer) for dimension in rubric.dimensions}
+    answer = answer_of(execution, tool_calls)
+    if answer is None:
+        return _unanswered(rubric, execution)
+    given = asked or {}
+    scores = {
+        dimension.name: given.get(dimension.name) or _score_dimension(dimension, case, answer)
+        for dimension in rubric.dimensions
+    }
     parts = [
         rubric.weights[name] * dimension.score for name, dimension in scores.items() if dimension.score is not None
     ]
@@ -189,32 +209,56 @@ def score_item(
     return ItemScore(total, passes(rubric, total), scores)
 
 
+def answer_of(execution: Executed, tool_calls: tuple[str, ...] | None = None) -> Answer | None:
+    """What scorers look at; None where there is no answer to look at."""
+    if execution.error is not None or execution.output is None or len(execution.output) > MAX_TEXT_CHARACTERS:
+        return None
+    return Answer(execution.output, execution.latency_ms, execution.cost_nano_usd, tool_calls)
+
+
+def scored(dimension: Dimension, verdict: Verdict) -> DimensionScore:
+    """A dimension's score; a verdict outside of [0, 1] is the scorer's failure."""
+    if not isinstance(verdict.score, int | float) or not 0.0 <= verdict.score <= 1.0:
+        return failed_score(dimension, f"score {verdict.score!r} is not in [0, 1]")
+    return DimensionScore(float(verdict.score), _short(verdict.explanation), dimension.label)
+
+
+def failed_score(dimension: Dimension, error: str) -> DimensionScore:
+    """No score, and why."""
+    return DimensionScore(None, "the scorer failed", dimension.label, _short(error))
+
+
 def passes(rubric: RubricSpec, total: float) -> bool:
     """Whether a total reaches the rubric's threshold."""
     return total >= rubric.threshold - THRESHOLD_SLACK
 
 
 def _score_dimension(dimension: Dimension, case: ScoredCase, answer: Answer) -> DimensionScore:
-    label = f"{dimension.scorer}@{dimension.built.version}"
     try:
         verdict = dimension.built.score(case, answer)
     except ScorerError as error:
-        return DimensionScore(None, "could not be scored", label, _short(str(error)))
+        return DimensionScore(None, "could not be scored", dimension.label, _short(str(error)))
     except Exception as error:  # noqa: BLE001 - an installed package's scorer may raise anything; the item is missing
-        return DimensionScore(None, "the scorer failed", label, _short(f"{type(error).__name__}: {error}"))
-    if not isinstance(verdict.score, int | float) or not 0.0 <= verdict.score <= 1.0:
-        return DimensionScore(None, "the scorer failed", label, _short(f"score {verdict.score!r} is not in [0, 1]"))
-    return DimensionScore(float(verdict.score), _short(verdict.explanation), label)
+        return failed_score(dimension, f"{type(error).__name__}: {error}")
+    return scored(dimension, verdict)
+
+
+def _unanswered(rubric: RubricSpec, execution: Executed) -> ItemScore:
+    fault = execution.error
+    if fault is not None and fault.missing:
+        return _missing("provider", fault.type, fault.message)
+    if fault is not None:
+        return _agent_error(rubric, fault.type, fault.message)
+    if execution.output is None:
+        return _agent_error(rubric, "no_output", "the agent answered nothing")
+    return _agent_error(rubric, "output_too_long", f"the output is longer than {MAX_TEXT_CHARACTERS} characters")
 
 
 def _agent_error(rubric: RubricSpec, error_type: str, message: str) -> ItemScore:
     if rubric.on_error == "exclude":
         return _missing("agent_error", error_type, message)
     explanation = _short(f"agent error {error_type}: {message}")
-    scores = {
-        dimension.name: DimensionScore(0.0, explanation, f"{dimension.scorer}@{dimension.built.version}")
-        for dimension in rubric.dimensions
-    }
+    scores = {dimension.name: DimensionScore(0.0, explanation, dimension.label) for dimension in rubric.dimensions}
     # A threshold of 0 must not turn an error into a success.
     return ItemScore(0.0, False, scores, None, error_type, _short(message))
 

@@ -1,6 +1,5 @@
-"""Rubrics and objectives: their life, their versions, and what they make of examples."""
+"""Rubrics and objectives: their life and their versions."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,19 +18,16 @@ from spectral.domains.evaluations.errors import (
 )
 from spectral.domains.evaluations.models import Objective, Rubric, RubricVersion
 from spectral.domains.evaluations.objectives import ObjectiveSpec
-from spectral.domains.evaluations.previews import Example, Scores, score_examples
 from spectral.domains.evaluations.repository import ObjectiveRepository, RubricRepository, RubricVersionRepository
 from spectral.domains.evaluations.scoring import RubricSpec
 from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.constraints import FOREIGN_KEY
-from spectral.platform.db.session import Database
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.pagination import Page
 
 SHOWN_NAMES = 3
-PREVIEW_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,27 +240,6 @@ class ObjectiveService:
 
     async def _audit(self, objective: Objective, action: str, detail: dict[str, Any]) -> None:
         await _record(self._session, self._access, action, f"objective:{objective.id}", detail)
-
-
-class PreviewService:
-    """Scores examples off the event loop, with no transaction open meanwhile."""
-
-    def __init__(self, database: Database, access: WorkspaceAccess) -> None:
-        self._database = database
-        self._access = access
-
-    async def preview_rubric(self, rubric: RubricSpec, examples: Sequence[Example]) -> Scores:
-        """What a rubric that need not be saved makes of the examples. Raises PreviewTooSlowError (400)."""
-        return await asyncio.to_thread(score_examples, rubric, examples, seconds=PREVIEW_SECONDS)
-
-    async def score_with(self, rubric_id: UUID, version: int | None, examples: Sequence[Example]) -> Scores:
-        """What a stored rubric makes of the examples.
-
-        Raises NotFoundError, ScorerNotInstalledError (400), PreviewTooSlowError (400).
-        """
-        async with self._database.transaction(self._access, read_only=True) as session:
-            rubric = await RubricService(session, self._access).read_rubric_spec(rubric_id, version)
-        return await self.preview_rubric(rubric, examples)
 
 
 def spec_of(found: VersionedRubric) -> RubricSpec:

@@ -1,5 +1,6 @@
 """What a scorer sees and what it answers; a scorer of your own is a subclass of `Scorer` behind an entry point."""
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -72,6 +73,31 @@ class Scorer(BaseModel, ABC):
         """The verdict on one answer."""
 
 
+class ModelScorer(Scorer, ABC):
+    """A scorer that asks a model: what it asks and how it reads the answer is pure, the asking is `judging`'s.
+
+    model: the name of the model that is asked.  purpose: what its calls are for in the cost reports.
+    """
+
+    purpose: ClassVar[str]
+
+    model: str
+
+    def score(self, case: ScoredCase, answer: Answer) -> Verdict:
+        """Raises ScorerError: nobody asked the model."""
+        del case, answer
+        message = f"the model {self.model!r} was not asked"
+        raise ScorerError(message)
+
+    def digest(self, name: str) -> str:
+        """SHA-256 in hexadecimal of this scorer, its version and options; equal digests score alike.
+
+        name: what the scorer is registered as.
+        """
+        document = {"scorer": name, "version": self.version, "options": self.model_dump(mode="json", by_alias=True)}
+        return hashlib.sha256(canonical_json(document).encode()).hexdigest()
+
+
 def printable(text: str) -> str:
     """The text with U+FFFD for what no database and no UTF-8 answer can hold: NUL and halves of surrogate pairs."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
@@ -105,7 +131,7 @@ def expected_text(case: ScoredCase) -> str:
 def parse_json(text: str) -> Any:
     """The JSON document that a text is (a fenced code block around it is taken off). Raises NotJsonError."""
     try:
-        document = json.loads(_without_fence(text), parse_constant=_refuse_constant)
+        document = json.loads(without_fence(text), parse_constant=_refuse_constant)
     except RecursionError as error:
         message = "is nested too deeply"
         raise NotJsonError(message) from error
@@ -147,7 +173,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _without_fence(text: str) -> str:
+def without_fence(text: str) -> str:
+    """The text without the fence of a code block around it and without spaces at its ends."""
     stripped = text.strip()
     if stripped.startswith("```") and stripped.endswith("```") and "\n" in stripped:
         return stripped[stripped.index("\n") : -3]

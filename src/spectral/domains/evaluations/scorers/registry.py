@@ -30,6 +30,8 @@ BUILT_IN: tuple[EntryPoint, ...] = tuple(
         ("latency", "usage:Latency"),
         ("cost", "usage:Cost"),
         ("tool_called", "usage:ToolCalled"),
+        ("embedding", "embedding:EmbeddingSimilarity"),
+        ("judge", "judge:Judge"),
     )
 )
 
