@@ -338,7 +338,7 @@ def by(**options: Any) -> Send:
 
 
 WRONG_FILES: list[tuple[Send, int, str, list[str]]] = [
-    (by(content='{"input": 1}', headers={"Content-Type": "application/json"}), 415, "unsupported-media-type", []),
+    (by(content='{"input": 1}', headers={"Content-Type": "text/plain"}), 415, "unsupported-media-type", []),
     (by(content='{"input": 1}'), 415, "unsupported-media-type", []),
     (by(files={"file": ("x.xlsx", "x", "application/vnd.ms-excel")}), 415, "unsupported-media-type", []),
     (by(files={"other": ("x.csv", "input\n1", "text/csv")}), 422, "import-refused", ["/file"]),
@@ -356,8 +356,8 @@ WRONG_FILES: list[tuple[Send, int, str, list[str]]] = [
     (by(content=b'{"input": "new"}\n{"input": "\xff"}', headers=NDJSON), 422, "import-refused", ["/lines/2"]),
     (by(content=b"input\nnew\na,b", headers={"Content-Type": "text/csv"}), 422, "import-refused", ["/lines/3"]),
     (by(files={"file": ("x.csv", "inputs\nnew")}), 422, "import-refused", ["/lines/1/inputs", "/lines/1"]),
-    (by(content=b" " * (11 * 2**20), headers=NDJSON), 413, "payload-too-large", []),
-    (by(files={"file": ("x.csv", b" " * (11 * 2**20))}), 413, "payload-too-large", []),
+    (by(content=b" " * (65 * 2**20), headers=NDJSON), 413, "payload-too-large", []),
+    (by(files={"file": ("x.csv", b" " * (65 * 2**20))}), 413, "payload-too-large", []),
 ]
 
 
@@ -565,5 +565,10 @@ async def test_the_document_says_what_an_import_takes(app: Litestar) -> None:
 
     assert item.post is not None
     operation = item.post.to_schema()
-    assert set(operation["requestBody"]["content"]) == {"application/x-ndjson", "text/csv", "multipart/form-data"}
+    assert set(operation["requestBody"]["content"]) == {
+        "application/json",
+        "application/x-ndjson",
+        "multipart/form-data",
+        "text/csv",
+    }
     assert operation["operationId"] == "importSamples"

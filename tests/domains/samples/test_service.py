@@ -224,7 +224,7 @@ async def test_imports_at_the_same_time_take_each_sample_once(database: Database
 async def test_a_full_set_takes_nothing_of_a_file(
     database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spectral.domains.samples.service.MAXIMUM_ITEMS", 100)
+    monkeypatch.setattr("spectral.domains.samples.admission.MAXIMUM_ITEMS", 100)
     tickets = drafts(generate_tickets(1, 120))
     set_id = await create(database, tenant.access)
     await bring(database, tenant.access, set_id, tickets[:90])

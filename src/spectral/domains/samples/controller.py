@@ -1,9 +1,9 @@
 """HTTP of sample sets: `/api/v1/workspaces/{workspace_id}/samples`."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 from uuid import UUID
 
-from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import Provide
 from litestar.params import QueryParameter
 from litestar.response import Stream
@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.samples.drafts import checked_draft
 from spectral.domains.samples.schemas import (
     HoldoutOut,
-    ImportOut,
     SampleIn,
     SampleOut,
     SamplePatch,
@@ -22,8 +21,7 @@ from spectral.domains.samples.schemas import (
 )
 from spectral.domains.samples.service import SampleService
 from spectral.domains.samples.splitting import Split
-from spectral.domains.samples.transfer import Format, SampleExport, read_file
-from spectral.domains.samples.uploads import ImportOperation, read_upload
+from spectral.domains.samples.transfer import Format, SampleExport
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope
@@ -149,29 +147,6 @@ class SampleController(Controller):
         await service.delete_item(set_id, item_id)
 
     # ------------------------------------------------------------------------------------------------------- files
-
-    @post(
-        "/{set_id:uuid}/import",
-        operation_id="importSamples",
-        summary="Import a file of samples",
-        guards=[WRITE],
-        opt={"idempotent": True},
-        status_code=200,
-        operation_class=ImportOperation,
-    )
-    async def import_samples(
-        self, service: SampleService, export: SampleExport, request: Request[Any, Any, Any], set_id: UUID
-    ) -> ImportOut:
-        """All of a file or nothing: a line that cannot be read refuses the whole file (422) and is named.
-
-        JSON Lines: one object `{"input", "expected"?, "metadata"?, "source_trace_id"?}` a line. CSV: a header with
-        `input` or `input.<member>` columns, `expected` or `expected.<member>`, `metadata.<member>`, `source_trace_id`.
-        At most 10,000 samples a file and 20,000 a set. Repetitions and near-duplicates are skipped and counted.
-        """
-        await export.require_set(set_id)
-        file = await read_file(*await read_upload(request))
-        intake = await service.import_rows(set_id, file.rows, file.measured)
-        return ImportOut.of(set_id, (await service.read_set(set_id)).version, intake)
 
     @get(
         "/{set_id:uuid}/export",

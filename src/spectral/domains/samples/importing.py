@@ -1,4 +1,4 @@
-"""Files of samples: JSON Lines and CSV are read as a whole or refused as a whole, naming every wrong line.
+"""Files of samples: JSON Lines and CSV, read line by line; whoever has read to the end knows every wrong line.
 
 JSON Lines (RFC 8259 values, one object a line, empty lines ignored): `{"input": …, "expected"?: …, "metadata"?: {…},
 "source_trace_id"?: "…"}`.
@@ -18,13 +18,14 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from spectral.domains.samples.drafts import EXPORTED_MEMBERS, Draft, read_draft
 from spectral.domains.samples.errors import ImportRefusedError
 from spectral.platform.shared.errors import FieldError
 
-MAXIMUM_ROWS = 10_000
+MAXIMUM_ROWS = 100_000
+LINE_BYTES = 4 * 1024 * 1024
 MAXIMUM_ERRORS = 50
 """Of a refused file that are named; the rest is counted."""
 
@@ -34,10 +35,11 @@ _NESTED = ("input", "expected", "metadata")
 
 @dataclass(frozen=True, slots=True)
 class ImportedRow:
-    """A sample and the line of the file on which it starts, from 1."""
+    """A sample and the line of the file on which it starts, from 1. size: about how many characters it has."""
 
     line: int
     draft: Draft
+    size: int = 0
 
 
 class _Refusals:
@@ -59,18 +61,19 @@ class _Refusals:
             )
 
 
-def read_jsonl(body: bytes) -> list[ImportedRow]:
-    """The samples of a JSON Lines file. Raises ImportRefusedError (422)."""
+def jsonl_rows(file: IO[bytes]) -> Iterator[ImportedRow]:
+    """The samples of a JSON Lines file as they are read. Raises ImportRefusedError (422), at the latest at its end."""
     refusals = _Refusals()
-    rows: list[ImportedRow] = []
+    rows = 0
     # Not `splitlines`: U+2028 and its kin may stand inside a JSON text.
-    for line, text in enumerate(_decoded(body).split("\n"), start=1):
+    for line, text in _text_lines(file, refusals):
         if not text.strip():
             continue
-        _check_count(len(rows))
+        _check_count(rows)
+        rows += 1
         place = f"/lines/{line}"
         try:
-            value = json.loads(text, parse_constant=_refuse_constant)
+            value = json.loads(text.removesuffix("\n"), parse_constant=_refuse_constant)
         except RecursionError:
             refusals.add(FieldError(place, "is nested too deeply"))
             continue
@@ -80,35 +83,68 @@ def read_jsonl(body: bytes) -> list[ImportedRow]:
         if not isinstance(value, dict):
             refusals.add(FieldError(place, "is not a JSON object"))
             continue
-        _add_row(value, line, rows, refusals)
-    return _checked(rows, refusals)
+        yield from _row(value, line, len(text), refusals)
+    refusals.raise_any()
+    if not rows:
+        raise _refusal("", "holds no samples")
 
 
-def read_csv(body: bytes) -> list[ImportedRow]:
-    """The samples of a CSV file. Raises ImportRefusedError (422)."""
+def csv_rows(file: IO[bytes]) -> Iterator[ImportedRow]:
+    """The samples of a CSV file as they are read. Raises ImportRefusedError (422), at the latest at its end."""
     refusals = _Refusals()
-    rows: list[ImportedRow] = []
-    records = _records(_decoded(body))
+    rows = 0
+    records = _records(file, refusals)
     _, header = next(records, (1, []))
     _check_header(header)
     for line, cells in records:
         if not cells:
             continue
-        _check_count(len(rows))
+        _check_count(rows)
+        rows += 1
         if len(cells) != len(header):
             refusals.add(FieldError(f"/lines/{line}", f"has {len(cells)} cells, the header has {len(header)}"))
             continue
-        _add_row(_members(header, cells), line, rows, refusals)
-    return _checked(rows, refusals)
+        yield from _row(_members(header, cells), line, sum(map(len, cells)), refusals)
+    refusals.raise_any()
+    if not rows:
+        raise _refusal("", "holds no samples")
 
 
-READERS: Mapping[str, Callable[[bytes], list[ImportedRow]]] = {"jsonl": read_jsonl, "csv": read_csv}
+READERS: Mapping[str, Callable[[IO[bytes]], Iterator[ImportedRow]]] = {"jsonl": jsonl_rows, "csv": csv_rows}
 """The reader of each format."""
 
 
-def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+def read_jsonl(body: bytes) -> list[ImportedRow]:
+    """The samples of a JSON Lines file that is small. Raises ImportRefusedError (422)."""
+    return list(jsonl_rows(io.BytesIO(body)))
+
+
+def read_csv(body: bytes) -> list[ImportedRow]:
+    """The samples of a CSV file that is small. Raises ImportRefusedError (422)."""
+    return list(csv_rows(io.BytesIO(body)))
+
+
+def _text_lines(file: IO[bytes], refusals: _Refusals) -> Iterator[tuple[int, str]]:
+    """The lines with their ends, by their number from 1; of one that is too long no more than its name is kept."""
+    number = 0
+    while line := file.readline(LINE_BYTES + 1):
+        number += 1
+        if len(line) > LINE_BYTES:
+            refusals.add(FieldError(f"/lines/{number}", f"has more than {LINE_BYTES // 2**20} MiB"))
+            while line and not line.endswith(b"\n"):
+                line = file.readline(LINE_BYTES)
+            continue
+        try:
+            yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise _refusal(f"/lines/{number}", "is not UTF-8 text") from None
+
+
+def _records(file: IO[bytes], refusals: _Refusals) -> Iterator[tuple[int, list[str]]]:
     """Every record with the line on which it starts."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    # A lone carriage return ends a line, too.
+    lines = (part for _, line in _text_lines(file, refusals) for part in io.StringIO(line, newline=""))
+    reader = csv.reader(lines, strict=True)
     while True:
         line = reader.line_num + 1
         try:
@@ -152,31 +188,16 @@ def _members(header: list[str], cells: list[str]) -> dict[str, Any]:
     return members
 
 
-def _add_row(value: Mapping[str, Any], line: int, rows: list[ImportedRow], refusals: _Refusals) -> None:
+def _row(value: Mapping[str, Any], line: int, size: int, refusals: _Refusals) -> Iterator[ImportedRow]:
     draft, problems = read_draft(value, f"/lines/{line}")
     refusals.add(*problems)
     if draft is not None:
-        rows.append(ImportedRow(line, draft))
-
-
-def _checked(rows: list[ImportedRow], refusals: _Refusals) -> list[ImportedRow]:
-    refusals.raise_any()
-    if not rows:
-        raise _refusal("", "holds no samples")
-    return rows
+        yield ImportedRow(line, draft, size)
 
 
 def _check_count(rows: int) -> None:
     if rows >= MAXIMUM_ROWS:
         raise _refusal("", f"holds more than {MAXIMUM_ROWS} samples; split it into several files")
-
-
-def _decoded(body: bytes) -> str:
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = body.count(b"\n", 0, error.start) + 1
-        raise _refusal(f"/lines/{line}", "is not UTF-8 text") from None
 
 
 def _refusal(pointer: str, detail: str) -> ImportRefusedError:

@@ -1,7 +1,7 @@
 """Which of the samples that arrive are taken, and where they go. Pure: the service reads and writes the rows."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -112,8 +112,14 @@ def plan_intake(
     shares: dict[Split, float],
     seed: int,
     group_by: Sequence[str],
+    placed: Sequence[Placed] | None = None,
+    sizes: Mapping[Split, int] | None = None,
 ) -> Intake:
-    """Repetitions are dropped first (the first of several stays), then what is left is placed, groups whole."""
+    """Repetitions are dropped first (the first of several stays), then what is left is placed, groups whole.
+
+    present: all items of the set, or those that a newcomer may repeat; then `placed` says where the newcomers' links
+    are, and `sizes` how many items each split has.
+    """
     kinds = frozenset(newcomer.measured.expected_hash for newcomer in newcomers)
     twins = Twins(present, kinds)
     skipped: list[Skipped] = []
@@ -126,7 +132,8 @@ def plan_intake(
         twins.add(newcomer)
         kept.append((newcomer, links_of(newcomer.measured.draft.metadata, group_by)))
     unplaced = [Unplaced(newcomer.measured.fingerprint, links) for newcomer, links in kept]
-    places = place_items(unplaced, [one.placed for one in present], shares, seed)
+    there = [one.placed for one in present] if placed is None else placed
+    places = place_items(unplaced, there, shares, seed, sizes)
     taken: list[Taken] = []
     for (newcomer, links), place in zip(kept, places, strict=True):
         if place is None:

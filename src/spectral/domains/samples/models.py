@@ -97,3 +97,36 @@ class SampleItem(WorkspaceOwned, Base):
     def frozen(self) -> bool:
         """Whether it belongs to a holdout, current or retired."""
         return self.holdout_id is not None
+
+
+class SampleBand(Base):
+    """Items by what near-duplicates of theirs share with them: a band of the signature, with set and expected answer.
+
+    band: see `near_duplicates.bands_of`.  At most `near_duplicates.CROWD` items have one band.
+    """
+
+    __tablename__ = "sample_band"
+    __table_args__ = (
+        tenant_fk("item_id", "sample_item", ondelete="CASCADE"),
+        sa.Index(None, "workspace_id", "item_id"),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspace.id", ondelete="CASCADE"), primary_key=True)
+    band: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    item_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class SampleLink(Base):
+    """Where the items of a session or user are. It stays when they are deleted: what comes later goes there too."""
+
+    __tablename__ = "sample_link"
+    __table_args__ = (
+        tenant_fk("set_id", "sample_set", ondelete="CASCADE"),
+        sa.Index(None, "workspace_id", "set_id", "group_key"),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspace.id", ondelete="CASCADE"), primary_key=True)
+    set_id: Mapped[UUID] = mapped_column(primary_key=True)
+    link: Mapped[str] = mapped_column(sa.String(300), primary_key=True)
+    group_key: Mapped[str] = mapped_column(sa.String(300))
+    split: Mapped[str] = mapped_column(sa.String(10))

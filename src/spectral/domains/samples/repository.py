@@ -1,7 +1,6 @@
 """Queries over sample sets, items and holdouts of one workspace."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,6 +11,11 @@ from spectral.platform.db.repository import WorkspaceRepository
 from spectral.platform.shared.errors import NotFoundError
 
 Counts = dict[Split, int]
+IDS_AT_ONCE = 500
+
+
+def _waiting(set_id: UUID) -> tuple[sa.ColumnElement[bool], ...]:
+    return (SampleItem.set_id == set_id, SampleItem.split == Split.HOLDOUT, SampleItem.holdout_id.is_(None))
 
 
 class SampleSetRepository(WorkspaceRepository[SampleSet]):
@@ -53,33 +57,44 @@ class SampleItemRepository(WorkspaceRepository[SampleItem]):
             counts[set_id][Split(split)] = count
         return counts
 
-    async def comparison_rows(self, set_id: UUID) -> Sequence[sa.Row[Any]]:
-        """What newcomers are compared with: id, fingerprint, expected_hash, signature, group_key, split, links."""
-        statement = self.select(SampleItem.set_id == set_id).with_only_columns(
-            SampleItem.id,
-            SampleItem.fingerprint,
-            SampleItem.expected_hash,
-            SampleItem.signature,
-            SampleItem.group_key,
-            SampleItem.split,
-            SampleItem.links,
-        )
-        return (await self.session.execute(statement.order_by(SampleItem.fingerprint))).all()
+    async def of_split(self, set_id: UUID, split: Split, limit: int | None = None) -> list[SampleItem]:
+        """The items of a split by content, so in the same order on every database; at most `limit`."""
+        selected = self.select(SampleItem.set_id == set_id, SampleItem.split == split)
+        return list((await self.session.scalars(selected.order_by(SampleItem.fingerprint).limit(limit))).all())
 
-    async def of_split(self, set_id: UUID, split: Split) -> list[SampleItem]:
-        """The items of a split by content, so in the same order on every database."""
-        return await self.find_all(
-            SampleItem.set_id == set_id, SampleItem.split == split, order_by=(SampleItem.fingerprint,)
-        )
+    async def ids_of_split(self, set_id: UUID, split: Split) -> list[UUID]:
+        """The ids of a split's items by content."""
+        selected = self.select(SampleItem.set_id == set_id, SampleItem.split == split)
+        statement = selected.with_only_columns(SampleItem.id).order_by(SampleItem.fingerprint)
+        return [item_id for (item_id,) in await self.session.execute(statement)]
 
-    async def waiting(self, set_id: UUID) -> list[SampleItem]:
-        """The items of the holdout split that no holdout has frozen."""
-        return await self.find_all(
-            SampleItem.set_id == set_id,
-            SampleItem.split == Split.HOLDOUT,
-            SampleItem.holdout_id.is_(None),
-            order_by=(SampleItem.fingerprint,),
-        )
+    async def of_ids(self, set_id: UUID, item_ids: Sequence[UUID]) -> list[SampleItem]:
+        """Those of these items that are in the set, in no order."""
+        found: list[SampleItem] = []
+        for start in range(0, len(item_ids), IDS_AT_ONCE):
+            some = item_ids[start : start + IDS_AT_ONCE]
+            statement = self.select(SampleItem.set_id == set_id, SampleItem.id.in_(some))
+            found.extend(await self.session.scalars(statement))
+        return found
+
+    async def count_waiting(self, set_id: UUID) -> int:
+        """How many items of the holdout split no holdout has frozen."""
+        return await self.count(*_waiting(set_id))
+
+    async def waiting(self, set_id: UUID) -> AsyncIterator[list[SampleItem]]:
+        """Those items, some at a time; this session forgets each part before the next is read."""
+        after: str | None = None
+        while True:
+            statement = self.select(*_waiting(set_id)).order_by(SampleItem.fingerprint).limit(IDS_AT_ONCE)
+            if after is not None:
+                statement = statement.where(SampleItem.fingerprint > after)
+            items = list((await self.session.scalars(statement)).all())
+            if not items:
+                return
+            yield items
+            after = items[-1].fingerprint
+            for item in items:
+                self.session.expunge(item)
 
     async def of_holdout(self, holdout_id: UUID) -> list[SampleItem]:
         """The items that a holdout has frozen, by content."""

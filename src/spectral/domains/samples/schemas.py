@@ -6,13 +6,13 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from spectral.domains.samples.drafts import MAXIMUM_METADATA_MEMBERS
-from spectral.domains.samples.intake import Intake, SkipReason
+from spectral.domains.samples.intake import SkipReason
 from spectral.domains.samples.models import SampleItem
 from spectral.domains.samples.service import NewSet, SetSummary
 from spectral.domains.samples.splitting import Split
+from spectral.domains.samples.transfer import Receipt
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
 
-SKIPPED_SHOWN = 100
 T = TypeVar("T")
 
 GROUP_BY = ("session_id", "conversation_id", "user_id", "customer_id")
@@ -207,15 +207,32 @@ class SkippedCounts(WireOut):
 
 
 class SkippedOut(WireOut):
-    """A sample that was not taken. `same_as` is "line n" of the file or the id of an item."""
+    """A sample that was not taken. `same_as` is "line n" of the file, "trace …" or the id of an item."""
 
     line: str
     reason: SkipReason
     same_as: str | None
 
 
+class LeftOutCounts(WireOut):
+    """How many traces made no sample, by reason.
+
+    evaluation: executed for an evaluation.  not_found: no such trace.  no_input, no_expected: it does not say.
+    unusable: what it says cannot be stored as a sample.
+    """
+
+    evaluation: int
+    not_found: int
+    no_input: int
+    no_expected: int
+    unusable: int
+
+
 class ImportOut(WireOut):
-    """What became of a file: every line is either imported or skipped. At most 100 skipped ones are named."""
+    """What became of a file, or of traces: every sample is either imported or skipped, and 100 skipped ones are named.
+
+    `lines` counts the samples; `left_out` the traces that made none, null for a file.
+    """
 
     set_id: UUID
     version: int
@@ -224,21 +241,22 @@ class ImportOut(WireOut):
     splits: SplitCounts
     skipped: SkippedCounts
     skipped_samples: list[SkippedOut]
+    left_out: LeftOutCounts | None = None
 
     @classmethod
-    def of(cls, set_id: UUID, version: int, intake: Intake) -> Self:
+    def of(cls, set_id: UUID, receipt: Receipt, left_out: LeftOutCounts | None = None) -> Self:
         """The answer for one import."""
         return cls(
             set_id=set_id,
-            version=version,
-            lines=len(intake.taken) + len(intake.skipped),
-            imported=len(intake.taken),
-            splits=_split_counts(intake.taken_by_split()),
-            skipped=SkippedCounts(**{str(reason): count for reason, count in intake.skipped_by_reason().items()}),
+            version=receipt.version,
+            lines=receipt.samples,
+            imported=receipt.taken.total(),
+            splits=_split_counts({split: receipt.taken[split] for split in Split}),
+            skipped=SkippedCounts(**{str(reason): receipt.reasons[reason] for reason in SkipReason}),
             skipped_samples=[
-                SkippedOut(line=one.name, reason=one.reason, same_as=one.same_as)
-                for one in intake.skipped[:SKIPPED_SHOWN]
+                SkippedOut(line=one.name, reason=one.reason, same_as=one.same_as) for one in receipt.skipped
             ],
+            left_out=left_out,
         )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral.domains.samples.admission import SampleAdmission, columns_of, count_change
 from spectral.domains.samples.drafts import Draft, MeasuredDraft, checked_draft, measure
 from spectral.domains.samples.errors import (
     BridgingSampleError,
@@ -18,17 +19,15 @@ from spectral.domains.samples.errors import (
     HoldoutRetiredError,
     HoldoutTooSmallError,
     NoHoldoutError,
-    SampleSetFullError,
     SampleSetInUseError,
     SampleSetNameTakenError,
 )
 from spectral.domains.samples.importing import ImportedRow
-from spectral.domains.samples.intake import Intake, Newcomer, Present, Skipped, SkipReason, Twins, plan_intake
+from spectral.domains.samples.intake import Intake, Newcomer, Skipped, SkipReason
 from spectral.domains.samples.models import Holdout, SampleItem, SampleSet
-from spectral.domains.samples.near_duplicates import packed, unpacked
 from spectral.domains.samples.repository import Counts, HoldoutRepository, SampleItemRepository, SampleSetRepository
-from spectral.domains.samples.sample import Sample, digest_of
-from spectral.domains.samples.splitting import Placed, Split
+from spectral.domains.samples.sample import DigestOfMany, Sample, digest_of
+from spectral.domains.samples.splitting import Split
 from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.constraints import FOREIGN_KEY
@@ -36,7 +35,6 @@ from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.pagination import Page
 
-MAXIMUM_ITEMS = 20_000
 MINIMUM_HOLDOUT = 30
 """Below this many pairs no validation can decide anything."""
 
@@ -70,6 +68,7 @@ class SampleService:
         self._sets = SampleSetRepository(session, access)
         self._items = SampleItemRepository(session, access)
         self._holdouts = HoldoutRepository(session, access)
+        self._admission = SampleAdmission(session, access)
 
     # ------------------------------------------------------------------------------------------------------- sets
 
@@ -148,11 +147,11 @@ class SampleService:
         """
         sample_set = await self._sets.lock(set_id)
         (measured,) = measure([draft])
-        intake = await self._plan(sample_set, [Newcomer("the new sample", measured)])
+        intake = await self._admission.plan(sample_set, [Newcomer("the new sample", measured)])
         for skipped in intake.skipped:
             raise _refusal(skipped)
-        (item,) = await self._take(sample_set, intake)
-        return item
+        (item_id,) = await self._admission.take(sample_set, intake)
+        return await self._items.get(item_id)
 
     async def import_rows(self, set_id: UUID, rows: Sequence[ImportedRow], measured: Sequence[MeasuredDraft]) -> Intake:
         """All of the rows that are no repetition are items, or none. Raises NotFoundError, SampleSetFullError.
@@ -160,10 +159,17 @@ class SampleService:
         measured: of the same rows, worked out before the transaction was opened. In the answer new samples are named
         by their line ("line 3"), items of the set by their id.
         """
-        sample_set = await self._sets.lock(set_id)
         newcomers = [Newcomer(f"line {row.line}", one) for row, one in zip(rows, measured, strict=True)]
-        intake = await self._plan(sample_set, newcomers)
-        await self._take(sample_set, intake)
+        return await self.admit(set_id, newcomers)
+
+    async def admit(self, set_id: UUID, newcomers: Sequence[Newcomer], *, split: Split | None = None) -> Intake:
+        """As `import_rows`, of newcomers that the caller has named.
+
+        split: where those go whose session or user is nowhere yet; None follows the shares of the set.
+        """
+        sample_set = await self._sets.lock(set_id)
+        intake = await self._admission.plan(sample_set, newcomers, split)
+        await self._admission.take(sample_set, intake)
         by_split = {str(split): count for split, count in intake.taken_by_split().items()}
         await self._audit("sample_set.imported", sample_set, {"imported": len(intake.taken), "splits": by_split})
         return intake
@@ -184,14 +190,14 @@ class SampleService:
         }
         (measured,) = measure([checked_draft(present | dict(changes))])
         if (measured.fingerprint, measured.expected_hash) != (item.fingerprint, item.expected_hash):
-            others = [one for one in await self._present(set_id) if one.name != str(item_id)]
-            twin = Twins(others, frozenset({measured.expected_hash})).find(measured)
+            twin = await self._admission.find_twin(item, measured)
             if twin is not None:
-                raise _refusal(Skipped("the sample", *twin))
-        for member, value in _columns(measured).items():
+                raise _refusal(twin)
+            await self._admission.index_again(item, measured)
+        for member, value in columns_of(measured).items():
             setattr(item, member, value)
         item.updated_at = utc_now()
-        _count_change(sample_set)
+        count_change(sample_set)
         await self._items.flush()
         return item
 
@@ -200,7 +206,7 @@ class SampleService:
         sample_set = await self._sets.lock(set_id)
         item = await self._items.of_set(set_id, item_id)
         _check_not_frozen(item)
-        _count_change(sample_set)
+        count_change(sample_set)
         await self._items.remove(item)
         await self._sets.flush()
 
@@ -210,15 +216,30 @@ class SampleService:
         """How many items each split has, frozen or not."""
         return (await self._items.counts([set_id]))[set_id]
 
-    async def split_items(self, set_id: UUID, split: Literal["reflect", "select"]) -> list[Sample]:
+    async def split_items(
+        self, set_id: UUID, split: Literal["reflect", "select"], *, limit: int | None = None
+    ) -> list[Sample]:
         """The items that a search may learn from, or choose by; ordered by content. Raises NotFoundError.
 
         The holdout cannot be had here (ValueError): only a validation reads it, with `holdout_items`.
+        limit: that many of them at most, the same ones whatever order they came in.
         """
         if split not in {Split.REFLECT, Split.SELECT}:
             raise ValueError(f"{split!r} is not a split that a search may read")
         await self._sets.get(set_id)
-        return [_sample(item) for item in await self._items.of_split(set_id, Split(split))]
+        return [_sample(item) for item in await self._items.of_split(set_id, Split(split), limit)]
+
+    async def split_ids(self, set_id: UUID, split: Literal["reflect", "select"]) -> list[UUID]:
+        """The ids of what `split_items` gives, in its order. Raises NotFoundError, ValueError for the holdout."""
+        if split not in {Split.REFLECT, Split.SELECT}:
+            raise ValueError(f"{split!r} is not a split that a search may read")
+        await self._sets.get(set_id)
+        return await self._items.ids_of_split(set_id, Split(split))
+
+    async def searchable_items(self, set_id: UUID, item_ids: Sequence[UUID]) -> list[Sample]:
+        """Those of these items that are in the set and not in its holdout split, in the order asked for."""
+        found = {item.id: item for item in await self._items.of_ids(set_id, item_ids) if item.split != Split.HOLDOUT}
+        return [_sample(found[item_id]) for item_id in item_ids if item_id in found]
 
     async def freeze_holdout(self, set_id: UUID) -> Holdout:
         """The items that wait in the holdout split are frozen, hashed and the set's current holdout.
@@ -228,16 +249,17 @@ class SampleService:
         sample_set = await self._sets.lock(set_id)
         if await self.find_holdout(set_id) is not None:
             raise HoldoutCurrentError("The set has a current holdout; it is refreshed only after that one is retired")
-        waiting = [_sample(item) for item in await self._items.waiting(set_id)]
-        if len(waiting) < MINIMUM_HOLDOUT:
-            raise HoldoutTooSmallError(len(waiting), MINIMUM_HOLDOUT)
-        digest = await asyncio.to_thread(digest_of, waiting)
-        holdout = self._holdouts.add(
-            Holdout(set_id=set_id, digest=digest, size=len(waiting), frozen_by=self._access.actor)
-        )
+        size = await self._items.count_waiting(set_id)
+        if size < MINIMUM_HOLDOUT:
+            raise HoldoutTooSmallError(size, MINIMUM_HOLDOUT)
+        with DigestOfMany() as digesting:
+            async for items in self._items.waiting(set_id):
+                await asyncio.to_thread(digesting.add, [_sample(item) for item in items])
+            digest = await asyncio.to_thread(digesting.digest)
+        holdout = self._holdouts.add(Holdout(set_id=set_id, digest=digest, size=size, frozen_by=self._access.actor))
         await self._holdouts.flush()
         await self._items.freeze(holdout)
-        frozen = {"holdout_id": str(holdout.id), "digest": digest, "size": len(waiting)}
+        frozen = {"holdout_id": str(holdout.id), "digest": digest, "size": size}
         await self._audit("sample_set.holdout_frozen", sample_set, frozen)
         return holdout
 
@@ -301,49 +323,6 @@ class SampleService:
 
     # ------------------------------------------------------------------------------------------------------ inside
 
-    async def _present(self, set_id: UUID) -> list[Present]:
-        return [
-            Present(
-                name=str(row.id),
-                fingerprint=row.fingerprint,
-                expected_hash=row.expected_hash,
-                signature=unpacked(row.signature),
-                placed=Placed(row.group_key, Split(row.split), row.links),
-            )
-            for row in await self._items.comparison_rows(set_id)
-        ]
-
-    async def _plan(self, sample_set: SampleSet, newcomers: Sequence[Newcomer]) -> Intake:
-        present = await self._present(sample_set.id)
-        shares = {split: float(sample_set.shares[split]) for split in Split}
-        # In a thread, because the loop must not wait for thousands of comparisons; the set's lock is held meanwhile.
-        intake = await asyncio.to_thread(
-            plan_intake, newcomers, present, shares=shares, seed=sample_set.seed, group_by=sample_set.group_by
-        )
-        if len(present) + len(intake.taken) > MAXIMUM_ITEMS:
-            raise SampleSetFullError(
-                f"A set holds at most {MAXIMUM_ITEMS} items; this one has {len(present)} and {len(intake.taken)} came"
-            )
-        return intake
-
-    async def _take(self, sample_set: SampleSet, intake: Intake) -> list[SampleItem]:
-        items = [
-            self._items.add(
-                SampleItem(
-                    set_id=sample_set.id,
-                    split=taken.place.split,
-                    group_key=taken.place.group_key,
-                    links=taken.links,
-                    **_columns(taken.measured),
-                )
-            )
-            for taken in intake.taken
-        ]
-        if items:
-            _count_change(sample_set)
-        await self._items.flush()
-        return items
-
     async def _audit(self, action: str, sample_set: SampleSet, detail: dict[str, Any]) -> None:
         await audit.record(
             self._session,
@@ -354,24 +333,6 @@ class SampleService:
             subject=f"sample_set:{sample_set.id}",
             detail=detail,
         )
-
-
-def _count_change(sample_set: SampleSet) -> None:
-    sample_set.version += 1
-    sample_set.updated_at = utc_now()
-
-
-def _columns(measured: MeasuredDraft) -> dict[str, Any]:
-    draft = measured.draft
-    return {
-        "input": draft.input,
-        "expected": draft.expected,
-        "details": draft.metadata,
-        "source_trace_id": draft.source_trace_id,
-        "fingerprint": measured.fingerprint,
-        "expected_hash": measured.expected_hash,
-        "signature": packed(measured.signature),
-    }
 
 
 def _sample(item: SampleItem) -> Sample:

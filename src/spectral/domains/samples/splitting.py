@@ -52,9 +52,16 @@ def links_of(metadata: Mapping[str, Any], group_by: Sequence[str]) -> list[str]:
 
 
 def place_items(
-    unplaced: Sequence[Unplaced], placed: Sequence[Placed], shares: Mapping[Split, float], seed: int
+    unplaced: Sequence[Unplaced],
+    placed: Sequence[Placed],
+    shares: Mapping[Split, float],
+    seed: int,
+    sizes: Mapping[Split, int] | None = None,
 ) -> list[Place | None]:
     """The place of each unplaced item, in their order; None for one that would tie together groups of two splits.
+
+    placed: those that share a link with an unplaced one, at least.  sizes: how many items each split has; None counts
+    `placed`.
 
     shares: the parts of the whole that each split should have, adding up to 1. A group with a member that is placed
     goes there. The others are dealt out, larger groups first and equal ones in the order of a hash of (seed, group),
@@ -65,6 +72,7 @@ def place_items(
     for one in placed:
         counts[one.split] += 1
         ties.settle([f"\0{one.group_key}", *one.links], Place(one.group_key, one.split))
+    counts = dict(sizes) if sizes is not None else counts
     # One by one, so that an item that ties two splits is left out and does not take its whole group with it.
     by_name = sorted(range(len(unplaced)), key=lambda at: unplaced[at].name)
     tied = [at for at in by_name if ties.join(unplaced[at].links or [_key(unplaced[at])])]

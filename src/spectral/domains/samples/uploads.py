@@ -1,18 +1,26 @@
 """How a file of samples arrives over HTTP: as the body itself, or as the part `file` of a form."""
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import PurePosixPath
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 from litestar import Request
 from litestar.datastructures import UploadFile
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from spectral.domains.samples.errors import ImportRefusedError
-from spectral.platform.shared.errors import FieldError, MalformedRequestError, UnsupportedMediaTypeError
+from spectral.platform.shared.errors import (
+    FieldError,
+    MalformedRequestError,
+    PayloadTooLargeError,
+    UnsupportedMediaTypeError,
+)
 
 FORM = "multipart/form-data"
+FILE_BYTES = 64 * 1024 * 1024
+KEPT_IN_MEMORY = 1024 * 1024
 FORMATS = {
     "application/x-ndjson": "jsonl",
     "application/ndjson": "jsonl",
@@ -24,38 +32,21 @@ FORMATS = {
 SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
 
-@dataclass
-class ImportOperation(Operation):
-    """Documents the bodies that an import takes, which no typed parameter describes."""
-
-    def __post_init__(self) -> None:
-        text = Schema(type=OpenAPIType.STRING)
-        part = Schema(
-            type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="a .jsonl, .ndjson or .csv file"
-        )
-        form = Schema(type=OpenAPIType.OBJECT, properties={"file": part}, required=["file"])
-        self.request_body = RequestBody(
-            required=True,
-            description="JSON Lines, CSV, or a form with one part named `file`.",
-            content={
-                "application/x-ndjson": OpenAPIMediaType(schema=text),
-                "text/csv": OpenAPIMediaType(schema=text),
-                FORM: OpenAPIMediaType(schema=form),
-            },
-        )
-
-
-async def read_upload(request: Request[Any, Any, Any]) -> tuple[str, bytes]:
-    """The format ("jsonl" or "csv") and the bytes of the file.
+@asynccontextmanager
+async def opened_upload(request: Request[Any, Any, Any]) -> AsyncIterator[tuple[str, IO[bytes]]]:
+    """The format ("jsonl" or "csv") and the file, which lies on disk where it is large.
 
     Raises UnsupportedMediaTypeError (415) for any other media type or kind of file, ImportRefusedError (422) for a form
-    that has not exactly one file.
+    that has not exactly one file, PayloadTooLargeError (413).
     """
-    declared = _essence(request.headers.get("content-type", ""))
+    declared = essence_of(request)
     if declared in FORMATS:
-        return FORMATS[declared], await request.body()
+        with SpooledTemporaryFile(max_size=KEPT_IN_MEMORY) as file:
+            await _spool(request, file)
+            yield FORMATS[declared], file
+        return
     if declared != FORM:
-        raise UnsupportedMediaTypeError(f"The body must be application/x-ndjson, text/csv or {FORM}")
+        raise UnsupportedMediaTypeError(f"The body must be application/x-ndjson, text/csv, application/json or {FORM}")
     if "boundary=" not in request.headers["content-type"].lower():
         raise MalformedRequestError("The form declares no boundary")
     form = await request.form()
@@ -68,7 +59,23 @@ async def read_upload(request: Request[Any, Any, Any]) -> tuple[str, bytes]:
     found = SUFFIXES.get(PurePosixPath(upload.filename).suffix.lower()) or FORMATS.get(_essence(upload.content_type))
     if found is None:
         raise UnsupportedMediaTypeError("The file must be .jsonl, .ndjson or .csv, or declare such a media type")
-    return found, await upload.read()
+    yield found, upload.file
+
+
+def essence_of(request: Request[Any, Any, Any]) -> str:
+    """The media type of the body, without its parameters."""
+    return _essence(request.headers.get("content-type", ""))
+
+
+async def _spool(request: Request[Any, Any, Any], file: IO[bytes]) -> None:
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > FILE_BYTES:
+            raise PayloadTooLargeError(f"The file has more than {FILE_BYTES} bytes", limit_bytes=FILE_BYTES)
+        # A disk may be slow.
+        await asyncio.to_thread(file.write, piece)
+    file.seek(0)
 
 
 def _essence(content_type: str) -> str:
