@@ -28,6 +28,7 @@ from spectral.platform.engine.work import EngineWork, WorkState
 from spectral.platform.llm.door import ModelDoor
 from spectral.platform.llm.local.provider import LocalProvider
 from spectral.platform.shared.clock import utc_now
+from tests.domains.agents.executing import runtimes_of
 from tests.domains.scans.executing import scan_handler
 
 LEASE = 1
@@ -97,7 +98,9 @@ class DirectScans:
     async def start(self, request: ScanIn) -> UUID:
         """The scan is there and counts as claimed."""
         async with self.database.transaction(self.access) as session:
-            return (await ScanLauncher(session, self.access, self.door, self._launcher).start_scan(request)).id
+            runtimes = runtimes_of(self.door)
+            launcher = ScanLauncher(session, self.access, self.door, runtimes, self._launcher)
+            return (await launcher.start_scan(request)).id
 
     async def run(self, scan_id: UUID) -> ScanView:
         """The scan as it is when its handler has returned."""

@@ -1,6 +1,7 @@
 """What executes scans and looks where a test has no application that does."""
 
 from functools import partial
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,9 +22,11 @@ from spectral.domains.workflows.remote.service import RemoteQueue
 from spectral.domains.workflows.remote.steps import RemoteSteps
 from spectral.domains.workflows.runs.surroundings import RunSurroundings
 from spectral.platform.db.session import Database
+from spectral.platform.engine.claims import halt
 from spectral.platform.engine.context import Handler, WorkItem
 from spectral.platform.live import LiveChannel
 from spectral.platform.llm.door import ModelDoor
+from tests.domains.agents.executing import runtimes_of
 
 
 class NoQueue:
@@ -33,12 +36,16 @@ class NoQueue:
         del session, item
         return True
 
+    async def halt(self, session: AsyncSession, workspace_id: UUID, key: UUID) -> None:
+        """As the engine's; nobody is interrupted."""
+        await halt(session, workspace_id, key)
+
 
 def scan_handler(database: Database, launcher: Launcher, door: ModelDoor) -> Handler:
     """What the engine runs for the platform's own workflows."""
     tasks = standard_registry()
-    tasks.register(SCAN_TASK, scan_task(door), public=False)
-    tasks.register(VALIDATION_TASK, validation_task(door), public=False)
+    tasks.register(SCAN_TASK, scan_task(door, runtimes_of(door), launcher), public=False)
+    tasks.register(VALIDATION_TASK, validation_task(door, runtimes_of(door)), public=False)
     launcher.listen(SCAN, ScanEnding())
     launcher.listen(VALIDATION, ValidationEnding())
     workshop = Workshop(

@@ -148,3 +148,31 @@ def test_every_strategy_has_a_finalist_before_any_has_two() -> None:
     assert [one.ordinal for one in pick_finalists(proposed, 4)] == [1, 4, 5, 2]
     assert [one.ordinal for one in pick_finalists(proposed, 1)] == [1]
     assert pick_finalists([], 4) == []
+
+
+def test_the_adjusted_p_value_decides_and_is_what_is_told() -> None:
+    edge = [right or number in {1, 3, 5} for number, right in enumerate(BASE)]
+    arms = [arm(f"edge {number}", edge) for number in range(4)]
+    (alone,) = compare_all(SPEC, arm("champion", BASE), arms[:1], seed=1)
+    among = compare_all(SPEC, arm("champion", BASE), arms, seed=1)
+    assert alone.p_value == alone.p_adjusted == pytest.approx(0.125)
+    assert [one.p_adjusted for one in among] == [pytest.approx(0.5)] * 4
+    assert alone.beats
+    assert not any(one.beats for one in among)
+    assert among[0].document()["p_adjusted"] == pytest.approx(0.5)
+
+
+def test_every_mean_of_an_arm_has_an_interval_where_there_is_one() -> None:
+    measured = [
+        replace(one, cost_nano_usd=number % 7, latency_ms=float(number % 11))
+        for number, one in enumerate(arm("a", MUCH_BETTER))
+    ]
+    found = summarise(SPEC, measured, seed=1)
+    for name in ("objective", "mean_cost_nano_usd", "mean_latency_ms"):
+        low, mean, high = (getattr(found, f"{name}{end}") for end in ("_low", "", "_high"))
+        assert low < mean < high, name
+    assert 0.5 < found.objective_low < found.objective_high <= 1.0  # type: ignore[operator]
+    assert summarise(SPEC, measured, seed=1) == found
+    unpriced = summarise(SPEC, [replace(measured[0], cost_nano_usd=None), *measured[1:]], seed=1)
+    assert unpriced.mean_cost_nano_usd is unpriced.mean_cost_nano_usd_low is unpriced.mean_cost_nano_usd_high is None
+    assert summarise(SPEC, measured).objective_low is None, "without a seed nothing is resampled"

@@ -9,11 +9,18 @@ from spectral.platform.shared.errors import InvalidTransitionError
 
 ALLOWED = {
     ("queued", "running"),
+    ("queued", "paused"),
     ("queued", "cancelled"),
     ("queued", "failed"),
+    ("running", "paused"),
     ("running", "cancelled"),
     ("running", "completed"),
     ("running", "failed"),
+    ("paused", "queued"),
+    ("paused", "running"),
+    ("paused", "cancelled"),
+    ("paused", "failed"),
+    ("failed", "queued"),
 }
 
 

@@ -23,7 +23,7 @@ from spectral.platform.access.streams import REVIEW_S, StreamRights
 from spectral.platform.db.session import Database
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.ids import new_id
-from tests.domains.scans.test_controller import Lab
+from tests.domains.scans.lab import Lab
 from tests.fixtures.servers import ServerProcess
 from tests.fixtures.tenants import Tenant, register_tenant
 

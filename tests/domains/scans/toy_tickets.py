@@ -57,3 +57,12 @@ def champion(*, examples: int = 10, descriptions: dict[str, str] | None = None) 
 
 TEXT = "/prompts/main/messages/0/content"
 EXAMPLES = "/few_shot"
+
+TELLING = {
+    "billing": "invoice charged vat receipt amount",
+    "refund": "money returned reimbursed credited",
+    "login": "password locked code reset",
+    "delivery": "courier tracking depot late van",
+    "warranty": "broken zip seam repair torn",
+}
+"""What a person would write beside the labels; much better than nothing."""

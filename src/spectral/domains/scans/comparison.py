@@ -3,6 +3,7 @@
 Pure. This is the *selection* among candidates; the decision whether the selected one is better is the holdout's.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,6 +21,8 @@ many candidates were compared. Lenient on purpose: the holdout decides, and what
 that would be wasted."""
 
 DIGITS = 9
+SUMMARY_RESAMPLES = 2_000
+"""Of the intervals that describe one configuration; nothing is decided by them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class ArmSummary:
     """One configuration on one set of items. Rates and means are over what could be measured.
 
     objective: mean objective, in [0, 1].  accuracy: share of passed items with its Wilson interval.
-    mean_cost_nano_usd: None where a cost is unknown.
+    mean_cost_nano_usd: None where a cost is unknown.  …_low, …_high: the 95 % interval of a mean over the items, groups
+    moving together; None where it was not asked for or there is nothing to compute it from.
     """
 
     items: int
@@ -39,6 +43,12 @@ class ArmSummary:
     accuracy_high: float
     mean_cost_nano_usd: float | None
     mean_latency_ms: float
+    objective_low: float | None = None
+    objective_high: float | None = None
+    mean_cost_nano_usd_low: float | None = None
+    mean_cost_nano_usd_high: float | None = None
+    mean_latency_ms_low: float | None = None
+    mean_latency_ms_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +89,8 @@ def objective_by_item(spec: ObjectiveSpec, measured: Sequence[Measured]) -> dict
     return {item: sum(of_item) / len(of_item) if of_item else None for item, of_item in values.items()}
 
 
-def summarise(spec: ObjectiveSpec, measured: Sequence[Measured]) -> ArmSummary:
-    """What one configuration did."""
+def summarise(spec: ObjectiveSpec, measured: Sequence[Measured], *, seed: int | None = None) -> ArmSummary:
+    """What one configuration did; with a seed for the resampling also the intervals of the means."""
     by_item = objective_by_item(spec, measured)
     known = [value for value in by_item.values() if value is not None]
     counted = [one for one in measured if not one.missing]
@@ -88,6 +98,16 @@ def summarise(spec: ObjectiveSpec, measured: Sequence[Measured]) -> ArmSummary:
     rate = wilson(passed, len(counted))
     costs = [one.cost_nano_usd for one in measured]
     priced = [cost for cost in costs if cost is not None]
+    cost_known = bool(priced) and len(priced) == len(costs)
+    intervals: dict[str, float | None] = {}
+    if seed is not None:
+        groups = {one.item_id: one.group_key for one in measured}
+        latencies = _by_item([(one.item_id, one.latency_ms) for one in counted])
+        paid = _by_item([(one.item_id, float(one.cost_nano_usd or 0)) for one in measured]) if cost_known else {}
+        objectives = {item: value for item, value in by_item.items() if value is not None}
+        for name, values in (("objective", objectives), ("mean_cost_nano_usd", paid), ("mean_latency_ms", latencies)):
+            low, high = _interval(values, groups, seed, most=1.0 if name == "objective" else None)
+            intervals |= {f"{name}_low": low, f"{name}_high": high}
     return ArmSummary(
         items=len(by_item),
         missing=len(by_item) - len(known),
@@ -96,8 +116,9 @@ def summarise(spec: ObjectiveSpec, measured: Sequence[Measured]) -> ArmSummary:
         accuracy=round(rate.rate, DIGITS),
         accuracy_low=round(rate.low, DIGITS),
         accuracy_high=round(rate.high, DIGITS),
-        mean_cost_nano_usd=sum(priced) / len(priced) if priced and len(priced) == len(costs) else None,
+        mean_cost_nano_usd=sum(priced) / len(priced) if cost_known else None,
         mean_latency_ms=round(sum(one.latency_ms for one in counted) / len(counted), 3) if counted else 0.0,
+        **intervals,
     )
 
 
@@ -174,14 +195,25 @@ class ClusterChange:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What a candidate changed, cluster by cluster; `unclustered` is what belongs to none."""
+    """What a candidate changed, cluster by cluster; `unclustered` is what belongs to none.
+
+    fixed: every item that was wrong and is right.  broken: every item that was right and is wrong, with the place of
+    the cluster that it looks like, None for none.  unmeasured: failures that only one of the two was measured on.
+    """
 
     clusters: tuple[ClusterChange, ...]
     unclustered: ClusterChange
+    fixed: tuple[UUID, ...] = ()
+    broken: tuple[tuple[UUID, int | None], ...] = ()
+    unmeasured: int = 0
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"clusters": [asdict(one) for one in self.clusters], "unclustered": asdict(self.unclustered)}
+        """As JSON; which items were fixed and broken is left out."""
+        return {
+            "clusters": [asdict(one) for one in self.clusters],
+            "unclustered": asdict(self.unclustered),
+            "unmeasured": self.unmeasured,
+        }
 
 
 def diagnose(
@@ -208,7 +240,13 @@ def diagnose(
     clustered = {item for group in members for item in group}
     failed_before = {item for item in both if not passed_before[item]}
     rest = ClusterChange(len(failed_before - clustered), len(fixed - clustered), places.count(None))
-    return Diagnosis(clusters, rest)
+    return Diagnosis(
+        clusters,
+        rest,
+        fixed=tuple(sorted(fixed, key=str)),
+        broken=tuple(zip(broken, places, strict=True)),
+        unmeasured=sum(not passed and item not in both for item, passed in passed_before.items()),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +280,28 @@ def _paired(spec: ObjectiveSpec, champion: Sequence[Measured], challenger: Seque
     one_sided = two_sided / 2 if effect.mean > 0 else 1 - two_sided / 2
     numbers = [round(each, DIGITS) for each in (effect.mean, effect.low, effect.high, one_sided)]
     return _Pair(effect.n, numbers[0], numbers[1], numbers[2], effect.method, numbers[3], wins, losses, broken)
+
+
+def _by_item(values: Sequence[tuple[UUID, float]]) -> dict[UUID, float]:
+    """The mean of each item's repeats."""
+    found: dict[UUID, list[float]] = {}
+    for item_id, value in values:
+        found.setdefault(item_id, []).append(value)
+    return {item_id: sum(of_item) / len(of_item) for item_id, of_item in found.items()}
+
+
+def _interval(
+    values: Mapping[UUID, float], groups: Mapping[UUID, str | None], seed: int, *, most: float | None
+) -> tuple[float | None, float | None]:
+    """The 95 % interval of the mean within [0, most]; None where the data allows no bound."""
+    if not values:
+        return None, None
+    nothing = [0.0] * len(values)
+    mean = paired_effect(
+        nothing, list(values.values()), [groups[item] for item in values], seed=seed, resamples=SUMMARY_RESAMPLES
+    )
+    low, high = max(0.0, mean.low), mean.high if most is None else min(most, mean.high)
+    return (round(low, DIGITS) if math.isfinite(low) else None, round(high, DIGITS) if math.isfinite(high) else None)
 
 
 def _repeats(champion: Sequence[Measured], challenger: Sequence[Measured]) -> list[tuple[Measured, Measured]]:

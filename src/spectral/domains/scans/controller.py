@@ -10,10 +10,14 @@ from litestar.enums import MediaType
 from litestar.params import HeaderParameter, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral.domains.agents.service import AgentService
+from spectral.domains.agents.runtime import Runtimes
+from spectral.domains.scans.actions import ScanActions
 from spectral.domains.scans.launch import Preview, ScanLauncher
 from spectral.domains.scans.models import ScanEvent
-from spectral.domains.scans.report import build_report, render_html, render_markdown
+from spectral.domains.scans.plan import FULL, SYNTHETIC_ONLY
+from spectral.domains.scans.report_markdown import render_markdown
+from spectral.domains.scans.report_page import render_html
+from spectral.domains.scans.reporting import ReportService
 from spectral.domains.scans.schemas import (
     BudgetOut,
     CandidateOut,
@@ -61,13 +65,17 @@ def provide_scan_service(session: AsyncSession, access: WorkspaceAccess) -> Scan
 
 
 def provide_scan_launcher(
-    session: AsyncSession, access: WorkspaceAccess, door: ModelDoor, launcher: Launcher
+    session: AsyncSession, access: WorkspaceAccess, door: ModelDoor, runtimes: Runtimes, launcher: Launcher
 ) -> ScanLauncher:
-    return ScanLauncher(session, access, door, launcher)
+    return ScanLauncher(session, access, door, runtimes, launcher)
 
 
-def provide_agents_of_scan(session: AsyncSession, access: WorkspaceAccess) -> AgentService:
-    return AgentService(session, access)
+def provide_scan_actions(session: AsyncSession, access: WorkspaceAccess, launcher: Launcher) -> ScanActions:
+    return ScanActions(session, access, launcher)
+
+
+def provide_report_service(session: AsyncSession, access: WorkspaceAccess) -> ReportService:
+    return ReportService(session, access)
 
 
 class ScanController(Controller):
@@ -79,7 +87,8 @@ class ScanController(Controller):
     dependencies = {  # noqa: RUF012
         "service": Provide(provide_scan_service, sync_to_thread=False),
         "scan_launcher": Provide(provide_scan_launcher, sync_to_thread=False),
-        "agents": Provide(provide_agents_of_scan, sync_to_thread=False),
+        "actions": Provide(provide_scan_actions, sync_to_thread=False),
+        "reports": Provide(provide_report_service, sync_to_thread=False),
     }
 
     @post(
@@ -195,18 +204,15 @@ class ScanController(Controller):
         media_type=MediaType.JSON,
     )
     async def read_report(
-        self, request: Request[Principal, None, State], service: ScanService, agents: AgentService, scan_id: UUID
+        self, request: Request[Principal, None, State], reports: ReportService, scan_id: UUID
     ) -> Response[Report]:
-        view = await service.view_scan(scan_id)
-        agent = await agents.read_agent(view.scan.agent_id)
-        config = await agents.read_config(view.scan.agent_id, view.scan.base_version)
-        report = build_report(view, agent.name, config.read_document())
+        report = await reports.read_report(scan_id)
         wanted = _wanted(request, [MediaType.JSON, MARKDOWN, MediaType.HTML])
         if wanted == MARKDOWN:
             return cast("Response[Report]", Response(render_markdown(report), media_type=MARKDOWN))
         if wanted == MediaType.HTML:
             # The report quotes customers' texts: it is shown as a page of its own, never as part of the application.
-            headers = {"Content-Security-Policy": REPORT_POLICY}
+            headers = {"Content-Security-Policy": REPORT_POLICY, "X-Content-Type-Options": "nosniff"}
             return cast(
                 "Response[Report]",
                 Response(render_html(report), media_type=MediaType.HTML, headers=headers),
@@ -220,8 +226,32 @@ class ScanController(Controller):
         guards=[requires(Scope.WRITE_WORKSPACE)],
         status_code=200,
     )
-    async def cancel_scan(self, service: ScanService, launcher: Launcher, scan_id: UUID) -> ScanOut:
-        await service.cancel_scan(scan_id, launcher)
+    async def cancel_scan(self, service: ScanService, actions: ScanActions, scan_id: UUID) -> ScanOut:
+        await actions.cancel_scan(scan_id)
+        return scan_out(await service.view_scan(scan_id))
+
+    @post(
+        "/{scan_id:uuid}/pause",
+        operation_id="pauseScan",
+        summary="Pause a scan",
+        description="Nothing new begins; what is in flight is recorded. A paused scan holds no slot and costs nothing.",
+        guards=[requires(Scope.WRITE_WORKSPACE)],
+        status_code=200,
+    )
+    async def pause_scan(self, service: ScanService, actions: ScanActions, scan_id: UUID) -> ScanOut:
+        await actions.pause_scan(scan_id)
+        return scan_out(await service.view_scan(scan_id))
+
+    @post(
+        "/{scan_id:uuid}/resume",
+        operation_id="resumeScan",
+        summary="Resume a scan",
+        description="A paused scan goes on where it was. A failed one begins the phase again that broke.",
+        guards=[requires(Scope.WRITE_WORKSPACE)],
+        status_code=200,
+    )
+    async def resume_scan(self, service: ScanService, actions: ScanActions, scan_id: UUID) -> ScanOut:
+        await actions.resume_scan(scan_id)
         return scan_out(await service.view_scan(scan_id))
 
 
@@ -231,7 +261,9 @@ def preview_out(preview: Preview) -> PreviewOut:
         readiness=ReadinessOut.model_validate(preview.readiness),
         plan=None if preview.plan is None else plan_out(preview.plan.document()),
         least_evaluations=preview.least_evaluations,
-        estimated_cost_usd=0 if preview.priced else None,
+        estimated_cost_usd=None if preview.cost is None else preview.cost.estimated_nano_usd,
+        maximum_cost_usd=None if preview.cost is None else preview.cost.maximum_nano_usd,
+        missing_credentials=list(preview.missing_credentials),
         missing=list(preview.missing),
     )
 
@@ -248,6 +280,7 @@ def scan_out(view: ScanView) -> ScanOut:
         base_version=scan.base_version,
         target_environment=scan.target_environment,
         sample_set_version=scan.sample_set_version,
+        mode=FULL if scan.holdout_id is not None else SYNTHETIC_ONLY,
         holdout_id=scan.holdout_id,
         rubric_version=scan.rubric_version,
         experiment_id=scan.experiment_id,

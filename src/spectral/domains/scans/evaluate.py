@@ -1,5 +1,6 @@
 """The phase that compares: champion and finalists on the same items of the select split."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -8,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.agents.config import apply_changes
 from spectral.domains.changesets.experiments import ArmDraft, ExperimentDraft, ExperimentService
+from spectral.domains.evaluations.measurement import Measured
 from spectral.domains.scans.comparison import ArmSummary, Comparison, choose, compare_all, pareto_frontier, summarise
 from spectral.domains.scans.models import Scan, ScanCandidate
 from spectral.domains.scans.repository import NewEvent, ScanCandidateRepository, ScanRepository
@@ -28,12 +30,12 @@ async def evaluate(work: ScanWork) -> PhaseResult:
     measured = [
         await work.measure(apply_changes(work.pinned.champion, candidate.changes), items) for candidate in finalists
     ]
-    comparisons = compare_all(work.pinned.objective, champion, measured, seed=work.scan.seed)
-    summaries = [summarise(work.pinned.objective, arm) for arm in measured]
-    champion_summary = summarise(work.pinned.objective, champion)
+    # Resampling takes a while: the loop serves others meanwhile.
+    comparisons, champion_summary, summaries = await asyncio.to_thread(_compare, work, champion, measured)
     chosen = choose(comparisons, summaries)
+    flags = work.results[Phase.GENERATE].get("flags", {})
     results = [
-        _result(candidate, summary, comparison)
+        _result(candidate, summary, comparison, flags.get(str(candidate.ordinal), {}))
         for candidate, summary, comparison in zip(finalists, summaries, comparisons, strict=True)
     ]
     document: dict[str, Any] = {
@@ -59,6 +61,17 @@ async def evaluate(work: ScanWork) -> PhaseResult:
             await scans.execute(scans.update(Scan.id == work.scan.id).values(experiment_id=experiment.id))
 
     return PhaseResult(document, events, write)
+
+
+def _compare(
+    work: ScanWork, champion: Sequence[Measured], finalists: Sequence[Sequence[Measured]]
+) -> tuple[list[Comparison], ArmSummary, list[ArmSummary]]:
+    objective, seed = work.pinned.objective, work.scan.seed
+    return (
+        compare_all(objective, champion, finalists, seed=seed),
+        summarise(objective, champion, seed=seed),
+        [summarise(objective, arm, seed=seed) for arm in finalists],
+    )
 
 
 def _experiment(work: ScanWork, document: dict[str, Any], finalists: Sequence[ScanCandidate]) -> ExperimentDraft:
@@ -109,11 +122,14 @@ def pick_finalists(candidates: Sequence[ScanCandidate], number: int) -> list[Sca
     return [candidate for _, _, candidate in sorted(keyed, key=lambda each: each[:2])[:number]]
 
 
-def _result(candidate: ScanCandidate, summary: ArmSummary, comparison: Comparison) -> dict[str, Any]:
+def _result(
+    candidate: ScanCandidate, summary: ArmSummary, comparison: Comparison, flags: dict[str, list[str]]
+) -> dict[str, Any]:
     return {
         "ordinal": candidate.ordinal,
         "strategy": candidate.strategy,
         "config_hash": candidate.config_hash,
+        "flags": flags,
         **{f"{ARM}{name}": value for name, value in asdict(summary).items()},
         **comparison.document(),
     }

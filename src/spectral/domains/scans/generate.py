@@ -1,25 +1,30 @@
 """The phase that searches: every strategy in turn, then what the best of them are worth together."""
 
 import asyncio
-import hashlib
 from typing import Any
 
 from spectral.domains.agents.config import apply_changes, canonical_hash
 from spectral.domains.agents.errors import SearchSpaceViolationError
 from spectral.domains.samples.sample import Sample
+from spectral.domains.scans.contamination import Untrusted, flags_of
 from spectral.domains.scans.errors import StrategyFailedError
-from spectral.domains.scans.models import ScanCandidate, ScanQuestion
-from spectral.domains.scans.repository import NewEvent, ScanCandidateRepository, ScanQuestionRepository
+from spectral.domains.scans.models import ScanCandidate
+from spectral.domains.scans.phases import muted_items
+from spectral.domains.scans.questions import Questions
+from spectral.domains.scans.repository import NewEvent, ScanCandidateRepository
 from spectral.domains.scans.search import Allowance, SearchContext, run_strategy
 from spectral.domains.scans.states import Phase
-from spectral.domains.scans.strategies.base import Candidate
+from spectral.domains.scans.strategies.base import Candidate, Strategy, input_text
+from spectral.domains.scans.strategies.prune import Pruning
 from spectral.domains.scans.strategies.registry import installed_strategies
 from spectral.domains.scans.work import PhaseResult, ScanWork
-from spectral.platform.llm.calls import ModelMessage, ModelReply, ModelRequest
-from spectral.platform.llm.errors import ModelUnavailableError
 
 COMBINED = "combined"
-RETRY_PAUSES_S = (0.5, 2.0, 8.0)
+TEMPLATE = "template"
+PRUNE_SHARE = 10
+"""One part in so many of what the search may spend is kept for its last step."""
+
+FLAGS_SHOWN = 20
 COST_CAUTION = 1.25
 """What later phases will cost is estimated from the champion's mean cost, times this."""
 
@@ -28,34 +33,26 @@ async def generate(work: ScanWork) -> PhaseResult:
     """Every strategy has run as far as its share of the budget went. A second run proposes the same candidates."""
     search = _Search(work)
     await search.prepare()
-    strategies = work.scan.strategies
-    document: dict[str, Any] = {"strategies": []}
-    for number, name in enumerate(strategies):
-        before = search.allowance.evaluations
-        # What an earlier strategy left over is shared by those that are still to come.
-        search.allowance.limit = before - before // (len(strategies) - number)
-        proposed = len(search.recorded)
-        exhausted = await search.run(name)
-        document["strategies"].append(
-            {
-                "name": name,
-                "candidates": len(search.recorded) - proposed,
-                "evaluations": before - search.allowance.evaluations,
-                "exhausted": exhausted,
-            }
-        )
+    for number, name in enumerate(work.scan.strategies):
+        await search.run(installed_strategies()[name], len(work.scan.strategies) - number)
     await search.combine()
-    document["candidates"] = len(search.recorded)
-    return PhaseResult(document)
+    await search.prune()
+    return PhaseResult(
+        {"strategies": search.strategies, "candidates": len(search.recorded), "flags": search.flags},
+    )
 
 
 class _Search:
     def __init__(self, work: ScanWork) -> None:
         self._work = work
         self._champion_hash = canonical_hash(work.pinned.champion)
-        self._asked: dict[tuple[str, str], int] = {}
+        self._questions = Questions(work)
         self._items: list[Sample] = []
+        self._untrusted = Untrusted.of([])
+        self._kept = self._kept_cost = 0
         self.recorded: list[Candidate] = []
+        self.strategies: list[dict[str, Any]] = []
+        self.flags: dict[str, dict[str, list[str]]] = {}
         self.allowance = Allowance(work.pinned.plan.search // work.pinned.plan.repeats, None)
 
     async def prepare(self) -> None:
@@ -63,6 +60,7 @@ class _Search:
         work = self._work
         items = await work.items("reflect")
         measured = await work.measure(work.pinned.champion, items)
+        await self._questions.restore()
         self.allowance.asked = {(self._champion_hash, item.id) for item in items}
         maximum = work.scan.max_cost_nano_usd
         if maximum is not None and measured:
@@ -71,12 +69,21 @@ class _Search:
             plan = work.pinned.plan
             kept = int(each * COST_CAUTION * (plan.detect + plan.reserved))
             self.allowance.cost_nano_usd = max(0, maximum - kept)
-        self._items = items
+        if set(work.scan.strategies) != {TEMPLATE}:
+            self._kept = self.allowance.evaluations // PRUNE_SHARE
+            self._kept_cost = (self.allowance.cost_nano_usd or 0) // PRUNE_SHARE
+        texts = [input_text(part) for item in items for part in (item.input, item.expected)]
+        texts += [one.output for one in measured if one.output is not None]
+        self._untrusted = await asyncio.to_thread(Untrusted.of, texts)
+        muted = muted_items(work.results[Phase.CLUSTER])
+        self._items = [item for item in items if item.id not in muted] or items
 
-    async def run(self, name: str) -> bool:
-        """Whether the strategy's share ran out. Raises StrategyFailedError for a strategy that breaks."""
+    async def run(self, strategy: Strategy, parts: int) -> None:
+        """The strategy gets one of so many parts of what is left. Raises StrategyFailedError for one that breaks."""
+        self.allowance.share(parts, self._kept, self._kept_cost)
         work = self._work
         plan = work.pinned.plan
+        before, proposed = self.allowance.evaluations, len(self.recorded)
         context = SearchContext(
             loop=asyncio.get_running_loop(),
             measurement=work.measurement(plan.max_evaluations - plan.reserved),
@@ -85,19 +92,39 @@ class _Search:
             objective=work.pinned.objective,
             repeats=plan.repeats,
             seed=work.scan.seed,
-            options=work.scan.options.get(name, {}),
+            options=work.scan.options.get(strategy.name, {}),
             reflection_model=work.scan.reflection_model,
-            ask=self._ask,
+            ask=self._questions.ask,
             allowance=self.allowance,
         )
-        return await run_strategy(installed_strategies()[name], context, self._record)
+        exhausted = await run_strategy(strategy, context, self._record)
+        self.strategies.append(
+            {
+                "name": strategy.name,
+                "candidates": len(self.recorded) - proposed,
+                "evaluations": before - self.allowance.evaluations,
+                "exhausted": exhausted,
+            }
+        )
+
+    async def prune(self) -> None:
+        """What the best of every strategy, and they together, brought in and does not pay is taken back."""
+        self._kept = self._kept_cost = 0
+        first: dict[str, Candidate] = {}
+        for candidate in self.recorded:
+            first.setdefault(candidate.strategy, candidate)
+        first.pop(TEMPLATE, None)
+        # They together are the likeliest winner, so what was kept goes to them first.
+        candidates = sorted(first.values(), key=lambda one: one.strategy != COMBINED)
+        if candidates:
+            await self.run(Pruning(candidates), 1)
 
     async def combine(self) -> None:
         """The first candidates of different strategies, taken together where they change different places."""
         first: dict[str, Candidate] = {}
         for candidate in self.recorded:
             first.setdefault(candidate.strategy, candidate)
-        first.pop("template", None)
+        first.pop(TEMPLATE, None)
         changes: dict[str, Any] = {}
         names: list[str] = []
         for name, candidate in first.items():
@@ -119,6 +146,9 @@ class _Search:
             return
         self.recorded.append(candidate)
         ordinal = len(self.recorded)
+        flags = await asyncio.to_thread(self._flags_of, candidate)
+        if flags:
+            self.flags[str(ordinal)] = flags
         async with work.writing() as session:
             repository = ScanCandidateRepository(session, work.access)
             if await repository.find(ScanCandidate.scan_id == work.scan.id, ScanCandidate.ordinal == ordinal):
@@ -141,53 +171,12 @@ class _Search:
                 "config_hash": config_hash,
                 "changes": sorted(candidate.changes),
                 "rationale": candidate.rationale,
+                "flags": sorted(flag for found in flags.values() for flag in found)[:FLAGS_SHOWN],
             }
             await work.append(session, [NewEvent("scan.candidate_proposed", data, Phase.GENERATE)])
 
-    async def _ask(self, purpose: str, prompt: str) -> str:
-        """The journal's answer where the question was asked before, else the model's, stored before it is used."""
-        work = self._work
-        model = work.scan.reflection_model
-        if model is None:
-            message = "this scan has no reflection model"
-            raise ValueError(message)
-        prompt_hash = hashlib.sha256(prompt.encode()).hexdigest()
-        ordinal = self._asked[purpose, prompt_hash] = self._asked.get((purpose, prompt_hash), 0) + 1
-        async with work.database.transaction(work.access, read_only=True) as session:
-            questions = ScanQuestionRepository(session, work.access)
-            answered = await questions.answered(work.scan.id, purpose, prompt_hash, ordinal)
-        if answered is not None:
-            return answered.answer
-        digest = hashlib.sha256(f"{work.scan.seed}\n{prompt_hash}\n{ordinal}".encode()).digest()
-        seed = int.from_bytes(digest[:4], "big")
-        reply = await self._complete(ModelRequest(model, [ModelMessage("user", prompt)], {}, seed))
-        async with work.writing() as session:
-            repository = ScanQuestionRepository(session, work.access)
-            repository.add(
-                ScanQuestion(
-                    id=work.derived_id("question", purpose, prompt_hash, ordinal),
-                    scan_id=work.scan.id,
-                    purpose=purpose,
-                    prompt_hash=prompt_hash,
-                    ordinal=ordinal,
-                    model=model,
-                    prompt=prompt,
-                    answer=reply.text,
-                    input_tokens=reply.input_tokens,
-                    output_tokens=reply.output_tokens,
-                    cost_nano_usd=reply.cost_nano_usd,
-                    latency_ms=reply.latency_ms,
-                )
-            )
-            await repository.flush()
-        return reply.text
-
-    async def _complete(self, request: ModelRequest) -> ModelReply:
-        """An answer; a model that is away is asked again a few times. Raises ModelUnavailableError after that."""
-        for pause_s in RETRY_PAUSES_S:
-            await self._work.execution.raise_if_cancelled()
-            try:
-                return await self._work.door.complete(request)
-            except ModelUnavailableError:
-                await asyncio.sleep(pause_s)
-        return await self._work.door.complete(request)
+    def _flags_of(self, candidate: Candidate) -> dict[str, list[str]]:
+        if candidate.strategy == TEMPLATE:
+            return {}  # a person wrote it
+        labels = {item.expected for item in self._items if isinstance(item.expected, str)}
+        return flags_of(self._work.pinned.champion.as_json(), candidate.changes, self._untrusted, labels)

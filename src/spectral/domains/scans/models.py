@@ -15,14 +15,14 @@ class Scan(WorkspaceOwned, Base):
 
     base_version: the champion.  strategies: names, in the order they run.  options: what the person gave them, by
     strategy.  plan: how the budget is divided (see `plan.ScanPlan`).  phase: the one it is in or was in last.
-    outcome: see `states.Outcome`, None until it is completed.  failure: `{type, detail}` of a failed scan.
-    last_seq: the number of its last event.
+    holdout_id: None where it only searches.  outcome: see `states.Outcome`, None until it is completed.
+    failure: `{type, detail}` of a failed scan.  last_seq: the number of its last event.
     """
 
     __tablename__ = "scan"
     __table_args__ = (
         sa.CheckConstraint(
-            "status IN ('queued', 'running', 'cancelling', 'completed', 'failed', 'cancelled')", name="status"
+            "status IN ('queued', 'running', 'paused', 'completed', 'failed', 'cancelled')", name="status"
         ),
         tenant_fk("agent_id", "agent", ondelete="RESTRICT"),
         tenant_fk("sample_set_id", "sample_set", ondelete="RESTRICT"),
@@ -41,7 +41,7 @@ class Scan(WorkspaceOwned, Base):
     target_environment: Mapped[str] = mapped_column(sa.String(32))
     sample_set_id: Mapped[UUID]
     sample_set_version: Mapped[int]
-    holdout_id: Mapped[UUID]
+    holdout_id: Mapped[UUID | None]
     rubric_id: Mapped[UUID]
     rubric_version: Mapped[int]
     objective_id: Mapped[UUID]
@@ -63,6 +63,53 @@ class Scan(WorkspaceOwned, Base):
     created_by: Mapped[str] = mapped_column(sa.String(100))
     started_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+
+
+class ScanSchedule(WorkspaceOwned, Base):
+    """When a scan is started again and again. request: the body of the scan, checked anew at every firing.
+
+    account_id: for the access of what it starts.  cron: five fields, read in `time_zone` (IANA).  next_run_at: None
+    while it is not enabled.
+    """
+
+    __tablename__ = "scan_schedule"
+    __table_args__ = (
+        sa.UniqueConstraint("workspace_id", "name"),
+        sa.Index("ix_scan_schedule_next_run_at", "next_run_at"),
+    )
+
+    account_id: Mapped[UUID]
+    name: Mapped[str] = mapped_column(sa.String(100))
+    cron: Mapped[str] = mapped_column(sa.String(100))
+    time_zone: Mapped[str] = mapped_column(sa.String(64))
+    request: Mapped[dict[str, Any]]
+    enabled: Mapped[bool]
+    next_run_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+    created_by: Mapped[str] = mapped_column(sa.String(100))
+    updated_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True))
+
+
+class ScanFiring(WorkspaceOwned, Base):
+    """What came of a schedule at one of its times; there is one for each time, whoever noticed that it had come.
+
+    due_at: the time it was due, `created_at` when it was noticed.  scan_id: the scan that was started, or that still
+    ran when it was skipped.  problem: `{type, title, detail}` of what was refused.
+    """
+
+    __tablename__ = "scan_firing"
+    __table_args__ = (
+        sa.CheckConstraint("outcome IN ('started', 'skipped', 'refused')", name="outcome"),
+        tenant_fk("schedule_id", "scan_schedule", ondelete="CASCADE"),
+        tenant_fk("scan_id", "scan", ondelete="CASCADE"),
+        sa.UniqueConstraint("workspace_id", "schedule_id", "due_at"),
+        sa.Index(None, "workspace_id", "scan_id"),
+    )
+
+    schedule_id: Mapped[UUID]
+    due_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True))
+    outcome: Mapped[str] = mapped_column(sa.String(16))
+    scan_id: Mapped[UUID | None]
+    problem: Mapped[dict[str, Any] | None]
 
 
 class ScanPhase(WorkspaceOwned, Base):

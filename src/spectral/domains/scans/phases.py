@@ -10,19 +10,27 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.agents.config import apply_changes
-from spectral.domains.changesets.clusters import ClusterDraft, ClusterService
+from spectral.domains.changesets.clusters import ClusterDraft, ClusterService, UnclusteredFailure
 from spectral.domains.evaluations.measurement import Measured
 from spectral.domains.samples.sample import Sample, digest_of
 from spectral.domains.samples.service import SampleService
-from spectral.domains.scans.clustering import Clustering, Failure, cluster_failures, failure_text
+from spectral.domains.scans.ablations import ablate
+from spectral.domains.scans.clustering import (
+    Clustering,
+    Failure,
+    cluster_failures,
+    failure_text,
+    failure_weights,
+)
 from spectral.domains.scans.comparison import diagnose as diagnose_changes
-from spectral.domains.scans.comparison import objective_by_item, summarise
-from spectral.domains.scans.plan import Samples, assess
+from spectral.domains.scans.comparison import summarise
+from spectral.domains.scans.plan import FULL, SYNTHETIC_ONLY, Samples, assess
 from spectral.domains.scans.repository import NewEvent, ScanCandidateRepository
 from spectral.domains.scans.states import Phase
 from spectral.domains.scans.work import SPLITS, PhaseResult, ScanWork
 
 EXAMPLES_SHOWN = 5
+MUTED = "muted"
 MISSING_WARNING = 0.05
 
 
@@ -34,18 +42,21 @@ async def observe(work: ScanWork) -> PhaseResult:
     async with work.database.transaction(work.access, read_only=True) as session:
         samples = SampleService(session, work.access)
         sample_set = await samples.read_set(work.scan.sample_set_id)
-        holdout = await samples.read_holdout(work.scan.holdout_id)
+        holdout = None if work.scan.holdout_id is None else await samples.read_holdout(work.scan.holdout_id)
     readiness = assess(
-        Samples(len(pinned["reflect"]), len(pinned["select"]), holdout.size),
-        holdout_available=holdout.retired_at is None,
+        Samples(len(pinned["reflect"]), len(pinned["select"]), 0 if holdout is None else holdout.size),
+        mode=SYNTHETIC_ONLY if holdout is None else FULL,
+        holdout_available=holdout is not None and holdout.retired_at is None,
+        holdout_spent=holdout is not None and holdout.retired_at is not None,
         minimum_effect=work.pinned.objective.minimum_effect,
-        look=holdout.looks + 1,
+        look=1 if holdout is None else holdout.looks + 1,
     )
     readiness.require()
+    shown = None if holdout is None else {"id": str(holdout.id), "digest": holdout.digest, "size": holdout.size}
     document = {
         "readiness": readiness.document(),
         "sample_set_version": sample_set.version,
-        "holdout": {"id": str(holdout.id), "digest": holdout.digest, "size": holdout.size},
+        "holdout": shown,
         "items": {
             split: {"ids": [str(item.id) for item in items], "digest": digest_of(items)}
             for split, items in pinned.items()
@@ -79,49 +90,58 @@ async def detect(work: ScanWork) -> PhaseResult:
 
 
 async def cluster(work: ScanWork) -> PhaseResult:
-    """The champion's failures on reflect and select are grouped by what they have in common."""
+    """The champion's failures on reflect and select are grouped by what they have in common, and by what people said.
+
+    A cluster that somebody muted is marked: nothing that explains or proposes starts from it.
+    """
     failures: list[Failure] = []
     for split in SPLITS:
         items = await work.items(split)
         failures += failures_of(items, await work.measure(work.pinned.champion, items))
     clustering = await asyncio.to_thread(cluster_failures, failures, seed=work.scan.seed)
     texts = {failure.item_id: failure_text(failure) for failure in failures}
-    document: dict[str, Any] = {
-        "method": clustering.method,
-        "failures": len(failures),
-        "unclustered": len(clustering.unclustered_item_ids),
-        "clusters": [],
-    }
+    document: dict[str, Any] = {"method": clustering.method, "failures": len(failures), "clusters": []}
     result = PhaseResult(document)
 
     async def write(session: AsyncSession) -> None:
+        document["clusters"].clear()
+        result.events.clear()
         service = ClusterService(session, work.access)
-        rows = await service.record(work.scan.id, work.scan.agent_id, drafts(clustering, texts))
-        for one, row in zip(clustering.clusters, rows, strict=True):
+        await service.record(
+            work.scan.id, work.scan.agent_id, drafts(clustering, texts), unclustered(clustering, texts)
+        )
+        for seen in await service.read_scan(work.scan.id):
+            if seen.cluster is None:
+                document["unclustered"] = len(seen.members)
+                continue
+            size, share, stability = seen.sighting.size, seen.sighting.share, seen.sighting.stability
+            shown = {"label": seen.cluster.label, "size": size, "share": share, "stability": stability}
             document["clusters"].append(
                 {
-                    "id": str(row.id),
-                    "label": one.label,
-                    "size": one.size,
-                    "share": one.share,
-                    "stability": one.stability,
-                    "members": [str(item_id) for item_id in one.member_item_ids],
-                    "centroid": one.centroid_terms,
-                    "examples": [texts[item_id] for item_id in one.example_item_ids[:EXAMPLES_SHOWN]],
+                    **shown,
+                    "id": str(seen.cluster.id),
+                    "muted": seen.cluster.status == MUTED,
+                    "members": [str(member.item_id) for member in seen.members],
+                    "centroid": seen.cluster.centroid,
+                    "examples": [member.text for member in seen.members if member.example][:EXAMPLES_SHOWN],
                 }
             )
-            shown = {"label": one.label, "size": one.size, "share": one.share, "stability": one.stability}
             result.events.append(NewEvent("scan.cluster_found", shown))
 
     result.write = write
     return result
 
 
+def muted_items(clustered: dict[str, Any]) -> set[UUID]:
+    """The failures of muted clusters, from what the phase found: no search starts from them."""
+    return {UUID(item) for one in clustered["clusters"] if one.get("muted") for item in one["members"]}
+
+
 async def diagnose(work: ScanWork) -> PhaseResult:
     """What the winner fixed and broke, cluster by cluster, and what each of its changes is worth alone."""
     winner = work.results[Phase.EVALUATE]["winner"]
     if winner is None:
-        return PhaseResult({"winner": None, "clusters": [], "unclustered": None, "ablations": []})
+        return PhaseResult({"winner": None, "clusters": [], "unclustered": None, "changed": [], "ablations": []})
     async with work.database.transaction(work.access, read_only=True) as session:
         candidates = await ScanCandidateRepository(session, work.access).of_scan(work.scan.id)
     changes = candidates[winner - 1].changes
@@ -136,48 +156,31 @@ async def diagnose(work: ScanWork) -> PhaseResult:
         after |= _passed(challenger)
         failures |= {failure.item_id: failure for failure in failures_of(items, challenger)}
     clusters = work.results[Phase.CLUSTER]["clusters"]
-    diagnosis = diagnose_changes(
+    found = diagnose_changes(
         [[UUID(member) for member in one["members"]] for one in clusters],
         [one["centroid"] for one in clusters],
         before,
         after,
         failures,
-    ).document()
+    )
+    diagnosis = found.document()
     for one, counted in zip(clusters, diagnosis["clusters"], strict=True):
-        counted |= {"id": one["id"], "label": one["label"]}
-    ablations = await _ablations(work, changes)
+        counted |= {"id": one["id"], "label": one["label"], "muted": one["muted"]}
+    place_of = {item: place for place, one in enumerate(clusters) for item in one["members"]}
+    diagnosis["changed"] = [
+        {
+            "cluster_id": None if place is None else clusters[place]["id"],
+            "fixed": [str(item) for item in found.fixed if place_of.get(str(item)) == place],
+            "broken": {str(item): failure_weights(failures[item]) for item, of in found.broken if of == place},
+        }
+        for place in (*range(len(clusters)), None)
+    ]
+    ablations = await ablate(work, changes)
     events = [
         NewEvent("scan.cluster_diagnosed", {name: one[name] for name in ("label", "size", "fixed", "broken")})
         for one in diagnosis["clusters"]
     ]
     return PhaseResult({"winner": winner, **diagnosis, "ablations": ablations}, events)
-
-
-async def _ablations(work: ScanWork, changes: dict[str, Any]) -> list[dict[str, Any]]:
-    """The objective on select without each change; only where there are several, and the budget was made for it."""
-    if len(changes) < 2:
-        return []
-    items = await work.items("select")
-    plan = work.pinned.plan
-    whole = _mean(work, await work.measure(apply_changes(work.pinned.champion, changes), items))
-    ablations = []
-    for pointer in sorted(changes)[: plan.ablations]:
-        rest = {other: value for other, value in changes.items() if other != pointer}
-        without = _mean(work, await work.measure(apply_changes(work.pinned.champion, rest), items))
-        ablations.append(
-            {
-                "pointer": pointer,
-                "objective_with": whole,
-                "objective_without": without,
-                "worth": None if whole is None or without is None else round(whole - without, 9),
-            }
-        )
-    return ablations
-
-
-def _mean(work: ScanWork, measured: Sequence[Measured]) -> float | None:
-    known = [value for value in objective_by_item(work.pinned.objective, measured).values() if value is not None]
-    return round(sum(known) / len(known), 9) if known else None
 
 
 def _passed(measured: Sequence[Measured]) -> dict[UUID, bool]:
@@ -234,6 +237,16 @@ def drafts(clustering: Clustering, texts: dict[UUID, str]) -> list[ClusterDraft]
             examples=[{"item_id": str(item_id), "text": texts[item_id]} for item_id in one.example_item_ids],
             centroid_terms=one.centroid_terms,
             stability=one.stability,
+            texts={item_id: texts[item_id] for item_id in one.member_item_ids},
+            terms={item_id: clustering.terms[item_id] for item_id in one.member_item_ids},
         )
         for one in clustering.clusters
+    ]
+
+
+def unclustered(clustering: Clustering, texts: dict[UUID, str]) -> list[UnclusteredFailure]:
+    """What resembles nothing, as change sets keep it."""
+    return [
+        UnclusteredFailure(item_id, texts[item_id], clustering.terms[item_id])
+        for item_id in clustering.unclustered_item_ids
     ]

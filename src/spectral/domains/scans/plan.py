@@ -7,7 +7,7 @@ select, the winner on reflect (diagnosis), both arms on the first stage of the h
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 
@@ -22,6 +22,9 @@ FINALISTS_MAXIMUM = 4
 ABLATIONS = 2
 DEFAULT_SEARCH_ROUNDS = 30
 MAXIMUM_EVALUATIONS = 1_000_000
+Mode = Literal["full", "synthetic_only"]
+FULL: Final = "full"
+SYNTHETIC_ONLY: Final = "synthetic_only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,11 @@ def exact_power(n: int, gain: float, alpha: float) -> float:
 class Readiness:
     """Whether a scan can be decided with this data. `problems` forbid it, `warnings` do not.
 
-    mode: `full`, or `synthetic_only` where there is no holdout: such data may be searched, never validated.
+    mode: `full`, or `synthetic_only` where there is no holdout, or none is asked: such a scan searches and proposes,
+    and validates nothing.
     """
 
-    mode: str
+    mode: Mode
     samples: Samples
     holdout_available: bool
     detectable: DetectableEffect | None
@@ -114,16 +118,34 @@ class Readiness:
             raise NotReadyError("; ".join(self.problems), missing=list(self.problems))
 
 
-def assess(samples: Samples, *, holdout_available: bool, minimum_effect: float, look: int = 1) -> Readiness:
-    """What this data allows. look: the number of the next look at the holdout, which decides what it costs."""
+def assess(
+    samples: Samples,
+    *,
+    holdout_available: bool,
+    minimum_effect: float,
+    look: int = 1,
+    mode: Mode = FULL,
+    holdout_spent: bool = False,
+) -> Readiness:
+    """What this data allows. look: the number of the next look at the holdout, which decides what it costs.
+
+    mode: what is asked for.  holdout_spent: there was a holdout, and all its looks are taken.
+    """
     problems: list[str] = []
     warnings: list[str] = []
+    searches_only = mode == SYNTHETIC_ONLY
     if samples.reflect == 0:
         problems.append("the reflect split is empty: there is nothing to learn from")
-    if not holdout_available:
-        problems.append("there is no frozen holdout: nothing found could be validated")
+    if searches_only:
+        warnings.append("the scan only searches: what it proposes is not validated, and cannot be accepted without it")
+    elif holdout_spent:
+        problems.append("all planned looks at the holdout are taken; refresh it from new traffic")
+    elif not holdout_available:
+        problems.append(
+            f'there is no frozen holdout: nothing found could be validated; freeze one, or ask for "{SYNTHETIC_ONLY}"'
+        )
     for split, count in (("select", samples.select), ("holdout", samples.holdout)):
-        if split == "holdout" and not holdout_available:
+        if split == "holdout" and (searches_only or not holdout_available):
             continue
         if count < MINIMUM_ITEMS:
             problems.append(
@@ -133,7 +155,7 @@ def assess(samples: Samples, *, holdout_available: bool, minimum_effect: float, 
         elif count < RECOMMENDED_ITEMS:
             warnings.append(f"the {split} split has {count} items; below {RECOMMENDED_ITEMS} only large gains show")
     detectable = None
-    if holdout_available and samples.holdout >= MINIMUM_ITEMS:
+    if not searches_only and holdout_available and samples.holdout >= MINIMUM_ITEMS:
         looks = LookPlan.for_holdout(samples.holdout)
         alpha = looks.alpha_of(min(look, looks.looks))
         items = looks.stage_items(1)
@@ -142,8 +164,8 @@ def assess(samples: Samples, *, holdout_available: bool, minimum_effect: float, 
             problems.append(f"all {looks.looks} planned looks at this holdout are taken; refresh it from new traffic")
         else:
             warnings.append(detectable.sentence())
-    mode = "full" if holdout_available else "synthetic_only"
-    return Readiness(mode, samples, holdout_available, detectable, tuple(problems), tuple(warnings))
+    reached: Mode = FULL if holdout_available and not searches_only else SYNTHETIC_ONLY
+    return Readiness(reached, samples, holdout_available, detectable, tuple(problems), tuple(warnings))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from spectral.domains.scans.models import Scan, ScanCandidate, ScanEvent, ScanPhase, ScanQuestion
+from spectral.domains.scans.models import (
+    Scan,
+    ScanCandidate,
+    ScanEvent,
+    ScanFiring,
+    ScanPhase,
+    ScanQuestion,
+    ScanSchedule,
+)
 from spectral.platform.db.repository import PricedRepository, WorkspaceRepository
 from spectral.platform.shared.errors import NotFoundError
 
@@ -28,8 +37,9 @@ class ScanRepository(WorkspaceRepository[Scan]):
     kind = "Scan"
 
     async def lock(self, scan_id: UUID) -> Scan:
-        """The scan, held against other writers until the transaction ends. Raises NotFoundError."""
-        scan = (await self.session.scalars(self.select(Scan.id == scan_id).with_for_update())).one_or_none()
+        """The scan as it is now, held against other writers until the transaction ends. Raises NotFoundError."""
+        held = self.select(Scan.id == scan_id).with_for_update().execution_options(populate_existing=True)
+        scan = (await self.session.scalars(held)).one_or_none()
         if scan is None:
             raise NotFoundError(self.kind, scan_id)
         return scan
@@ -141,3 +151,69 @@ class ScanQuestionRepository(PricedRepository[ScanQuestion]):
             QuestionCost(model, purpose, int(n), int(sent), int(got), None if cost is None else int(cost))
             for model, purpose, n, sent, got, cost in rows
         ]
+
+
+class ScanScheduleRepository(WorkspaceRepository[ScanSchedule]):
+    """The schedules of one workspace."""
+
+    model: ClassVar[type[ScanSchedule]] = ScanSchedule
+    kind = "Schedule"
+
+    async def find_locked(self, schedule_id: UUID) -> ScanSchedule | None:
+        """The schedule as it is now, held until the transaction ends; None where it was deleted."""
+        held = self.select(ScanSchedule.id == schedule_id).with_for_update().execution_options(populate_existing=True)
+        return (await self.session.scalars(held)).one_or_none()
+
+    async def lock(self, schedule_id: UUID) -> ScanSchedule:
+        """As `find_locked`. Raises NotFoundError."""
+        schedule = await self.find_locked(schedule_id)
+        if schedule is None:
+            raise NotFoundError(self.kind, schedule_id)
+        return schedule
+
+
+class ScanFiringRepository(WorkspaceRepository[ScanFiring]):
+    """What came of one workspace's schedules."""
+
+    model: ClassVar[type[ScanFiring]] = ScanFiring
+    kind = "Firing"
+
+    async def latest(self, schedule_ids: Sequence[UUID]) -> dict[UUID, ScanFiring]:
+        """The last one of each of these schedules."""
+        last = (
+            sa.select(ScanFiring.schedule_id, sa.func.max(ScanFiring.due_at).label("due_at"))
+            .where(self._mine, ScanFiring.schedule_id.in_(schedule_ids))
+            .group_by(ScanFiring.schedule_id)
+            .subquery()
+        )
+        statement = self.select().join(
+            last, sa.and_(ScanFiring.schedule_id == last.c.schedule_id, ScanFiring.due_at == last.c.due_at)
+        )
+        return {firing.schedule_id: firing for firing in await self.session.scalars(statement)}
+
+    async def last_started(self, schedule_id: UUID) -> ScanFiring | None:
+        """The last one that started a scan."""
+        started = self.select(ScanFiring.schedule_id == schedule_id, ScanFiring.outcome == "started")
+        return (await self.session.scalars(started.order_by(ScanFiring.due_at.desc()).limit(1))).first()
+
+    async def scans_since(self, since: datetime) -> list[UUID]:
+        """The scans that schedules have started since that moment."""
+        statement = sa.select(ScanFiring.scan_id).where(
+            self._mine, ScanFiring.outcome == "started", ScanFiring.created_at >= since
+        )
+        return [scan_id for scan_id in await self.session.scalars(statement) if scan_id is not None]
+
+    async def forget_old(self, schedule_id: UUID, kept: int) -> None:
+        """Only the last `kept` firings of the schedule, and the last that started a scan, stay."""
+        oldest = (
+            sa.select(ScanFiring.due_at)
+            .where(self._mine, ScanFiring.schedule_id == schedule_id)
+            .order_by(ScanFiring.due_at.desc())
+            .offset(kept - 1)
+            .limit(1)
+        )
+        last = await self.last_started(schedule_id)
+        before = (await self.session.scalars(oldest)).first()
+        if before is not None:
+            old = self.delete(ScanFiring.schedule_id == schedule_id, ScanFiring.due_at < before)
+            await self.execute(old if last is None else old.where(ScanFiring.id != last.id))

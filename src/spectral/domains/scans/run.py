@@ -5,13 +5,17 @@ journal. How the run ends is how the scan ends (`ScanEnding`).
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral.domains.agents.runtime import Runtimes
+from spectral.domains.changesets.looks import abandon_look
+from spectral.domains.scans.actions import give_up_to_pause
+from spectral.domains.scans.errors import ScanPausedError
 from spectral.domains.scans.evaluate import evaluate
 from spectral.domains.scans.generate import generate
 from spectral.domains.scans.models import Scan, ScanPhase
@@ -21,6 +25,7 @@ from spectral.domains.scans.safety import safety
 from spectral.domains.scans.states import FINAL, PHASES, Outcome, Phase, ScanStatus, check_transition
 from spectral.domains.scans.work import PhaseResult, ScanWork, derived_id
 from spectral.domains.workflows.definitions.model import Definition, Edge, Graph, Node, NodeKind
+from spectral.domains.workflows.execution.launching import Launcher
 from spectral.domains.workflows.execution.states import RunStatus
 from spectral.domains.workflows.models import WorkflowRun
 from spectral.domains.workflows.nodes.calls import Fence
@@ -60,20 +65,28 @@ WORKFLOW = Definition(
 """A run of it has the scan's id; its inputs say nothing that the scan's rows do not."""
 
 
-def scan_task(door: ModelDoor) -> TaskFunction:
+def scan_task(door: ModelDoor, runtimes: Runtimes, launcher: Launcher) -> TaskFunction:
     """What the workflow's nodes call: the phase that the node names, of the scan whose run it is."""
 
     async def run(context: TaskContext) -> Any:
-        execution = ScanExecution(context.database, context.access, context.run_id, context.fence)
-        return await ScanRun(execution, door).run_phase(Phase(context.params["phase"]))
+        while True:
+            execution = ScanExecution(context.database, context.access, context.run_id, context.fence)
+            try:
+                scan_run = ScanRun(execution, door, runtimes, context.kept)
+                return await scan_run.run_phase(Phase(context.params["phase"]))
+            except ScanPausedError:
+                if await give_up_to_pause(context.database, context.access, launcher, context.run_id):
+                    raise
+                # Resumed before it came to the pause: the phase is done again, from the journal as far as it got.
 
     return run
 
 
 class ScanExecution:
-    """One execution of a scan's run, which also ends when the scan has ended.
+    """One execution of a scan's run, which also ends when the scan has ended or was paused.
 
-    A cancelled run's nodes are interrupted at their next await; a thread that searches looks here.
+    A cancelled run's nodes are interrupted at their next await; a thread that searches looks here. A paused run's
+    nodes are not: they come to the next of these points with what was in flight recorded, since it is paid for.
     """
 
     def __init__(self, database: Database, access: WorkspaceAccess, scan_id: UUID, fence: Fence) -> None:
@@ -88,34 +101,51 @@ class ScanExecution:
         await self._fence(session)
 
     async def raise_if_cancelled(self) -> None:
-        """Raises WorkCancelledError at most about half a second after the scan has ended."""
+        """Raises WorkCancelledError once the scan has ended, ScanPausedError once it is paused; half a second late."""
         if time.monotonic() - self._looked_at < CANCEL_POLL_S:
             return
         async with self.database.transaction(self.access, read_only=True) as session:
             scan = await ScanRepository(session, self.access).find(Scan.id == self.scan_id)
         self._looked_at = time.monotonic()
+        if scan is not None and scan.status == ScanStatus.PAUSED:
+            # What the scan asks for next is refused as well, however soon it asks.
+            self._looked_at = float("-inf")
+            raise ScanPausedError(str(self.scan_id))
         if scan is None or scan.status != ScanStatus.RUNNING:
             raise WorkCancelledError(str(self.scan_id))
 
 
 class ScanRun:
-    """One execution of one scan's phases."""
+    """One execution of one scan's phases. kept: of the run's execution, for what the next phase would read again."""
 
-    def __init__(self, execution: ScanExecution, door: ModelDoor) -> None:
+    def __init__(
+        self, execution: ScanExecution, door: ModelDoor, runtimes: Runtimes, kept: MutableMapping[str, Any]
+    ) -> None:
         self._execution = execution
         self._door = door
+        self._runtimes = runtimes
+        self._kept = kept
 
     async def run_phase(self, phase: Phase) -> dict[str, Any]:
         """What the phase came to, in short; one that has finished before is not done again.
 
-        Raises WorkCancelledError, LeaseLostError, and what the scan cannot go on with.
+        Raises WorkCancelledError, LeaseLostError, ScanPausedError, and what the scan cannot go on with.
         """
         scan, finished = await self._begin(phase)
         if phase not in finished:
-            work = await ScanWork.load(self._execution, self._door, scan, finished)
+            work = await self._work(scan, finished)
             await self._execution.raise_if_cancelled()
             finished[phase] = await self._finish_phase(work, phase, await PHASE_FUNCTIONS[phase](work))
+            self._kept[KIND] = work
         return brief(finished[phase])
+
+    async def _work(self, scan: Scan, finished: dict[Phase, dict[str, Any]]) -> ScanWork:
+        # Taken out until the phase has finished: one that fails leaves nothing to go on with.
+        known: ScanWork | None = self._kept.pop(KIND, None)
+        if known is None:
+            return await ScanWork.load(self._execution, self._door, self._runtimes, scan, finished)
+        known.go_on(self._execution, scan, finished)
+        return known
 
     async def _begin(self, phase: Phase) -> tuple[Scan, dict[Phase, dict[str, Any]]]:
         """The scan, running and in this phase or beyond it, and the results of the phases that have finished."""
@@ -126,11 +156,14 @@ class ScanRun:
             scan = await repository.get(execution.scan_id)
             if scan.status in FINAL:
                 raise WorkCancelledError(str(scan.id))
+            if scan.status == ScanStatus.PAUSED:
+                raise ScanPausedError(str(scan.id))
             if scan.status == ScanStatus.QUEUED:
                 scan.status = check_transition(scan.status, ScanStatus.RUNNING)
-                scan.started_at = utc_now()
+                first, scan.started_at = scan.started_at is None, scan.started_at or utc_now()
                 await repository.flush()
-                await repository.append_events(scan.id, [NewEvent("scan.started", {})])
+                if first:
+                    await repository.append_events(scan.id, [NewEvent("scan.started", {})])
             rows = await ScanPhaseRepository(session, execution.access).of_scan(scan.id)
             if phase not in {row.name for row in rows}:
                 await _begin_phase(session, execution.access, scan, phase)
@@ -186,6 +219,9 @@ class ScanEnding:
         scan.status = check_transition(scan.status, status)
         scan.finished_at = utc_now()
         await repository.flush()
+        if status is ScanStatus.CANCELLED and scan.changeset_id is not None:
+            # Whoever took the look cannot end it any more: it has lost the scan, or there is nobody.
+            await abandon_look(session, access, scan.changeset_id, f"system:{KIND} {scan.id}")
         await repository.append_events(scan.id, [NewEvent(event, data)])
         ended = {"status": scan.status, "outcome": scan.outcome, "agent_id": str(scan.agent_id)}
         await emit(session, access, EventType.SCAN_FINISHED, subject=f"scan:{scan.id}", data=ended)

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.agents.config import apply_changes
 from spectral.domains.agents.service import AgentService
+from spectral.domains.agents.settings import execution_of
 from spectral.domains.changesets.clusters import ClusterEffect
 from spectral.domains.changesets.errors import HoldoutSpentError, TooFewSamplesError
 from spectral.domains.changesets.looks import validate
@@ -24,6 +25,7 @@ from spectral.domains.scans.repository import (
 )
 from spectral.domains.scans.states import Outcome, Phase
 from spectral.domains.scans.work import PhaseResult, ScanWork
+from spectral.domains.workspaces.errors import OutsideAutonomyError
 from spectral.platform.shared.pagination import Page
 
 CLUSTERS_NAMED = 3
@@ -37,7 +39,7 @@ async def safety(work: ScanWork) -> PhaseResult:
     changeset_id, validation_id = await _propose(work)
     if validation_id is None:
         return PhaseResult(_nothing() | {"outcome": Outcome.INCONCLUSIVE.value, "changeset_id": str(changeset_id)})
-    validation = await validate(work.execution, validation_id, door=work.door, runtime=work.pinned.runtime)
+    validation = await validate(work.execution, validation_id, door=work.door, runtimes=work.runtimes)
     document = {
         "outcome": Outcome(validation.verdict or Outcome.INCONCLUSIVE).value,
         "changeset_id": str(changeset_id),
@@ -76,7 +78,8 @@ async def _propose(work: ScanWork) -> tuple[UUID, UUID | None]:
         scans = ScanRepository(session, work.access)
         scan = await scans.lock(work.scan.id)
         if scan.changeset_id is not None:
-            return scan.changeset_id, await _begun_look(session, work, scan.changeset_id)
+            begun = None if scan.holdout_id is None else await _begun_look(session, work, scan.changeset_id)
+            return scan.changeset_id, begun
         candidate = await _winner(session, work)
         changeset = await _changeset(session, work, candidate)
         scan.changeset_id = changeset.id
@@ -89,14 +92,18 @@ async def _propose(work: ScanWork) -> tuple[UUID, UUID | None]:
             )
         ]
         validation: Validation | None = None
+        if work.scan.holdout_id is None:
+            await work.append(session, events)
+            return changeset.id, None
         try:
             validation = await ValidationService(session, work.access).start_validation(
                 changeset.id,
                 repeats=work.pinned.plan.repeats,
                 max_cost_nano_usd=await _money_left(session, work, scan),
             )
-        except (HoldoutSpentError, NoHoldoutError, TooFewSamplesError) as error:
-            # Somebody else used the holdout up meanwhile; the proposal stands, and can be validated on a fresh one.
+        except (HoldoutSpentError, NoHoldoutError, TooFewSamplesError, OutsideAutonomyError) as error:
+            # Somebody else used the holdout up meanwhile, or only people may ask it here; the proposal stands, and can
+            # be validated later.
             events.append(NewEvent("scan.warning", {"message": error.detail}, Phase.SAFETY))
         else:
             data = {"look": validation.look, "alpha": validation.alpha, "items": validation.items}
@@ -127,10 +134,9 @@ async def _changeset(session: AsyncSession, work: ScanWork, candidate: ScanCandi
         note=candidate.rationale[:2000],
         base_version=scan.base_version,
     )
-    effects = [
-        ClusterEffect(UUID(one["id"]), one["fixed"], one["broken"]) for one in work.results[Phase.DIAGNOSE]["clusters"]
-    ]
+    effects = [_effect(one) for one in work.results[Phase.DIAGNOSE]["changed"]]
     experiment_id = work.results[Phase.EVALUATE].get("experiment_id")
+    agent = await AgentService(session, work.access).read_agent(scan.agent_id)
     return await ChangesetService(session, work.access).propose(
         Proposal(
             agent_id=scan.agent_id,
@@ -147,6 +153,8 @@ async def _changeset(session: AsyncSession, work: ScanWork, candidate: ScanCandi
             experiment_id=None if experiment_id is None else UUID(experiment_id),
             clusters=effects,
             search_cost_nano_usd=await _spent(session, work),
+            execution=execution_of(agent),
+            flags=work.results[Phase.GENERATE].get("flags", {}).get(str(candidate.ordinal), {}),
         )
     )
 
@@ -162,12 +170,32 @@ def rationale(work: ScanWork, candidate: ScanCandidate) -> str:
         f"On {result['n']} items of the select split: accuracy {before:.1f} % → {after:.1f} %,",
         f"objective {gain:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}).",
     ]
-    diagnosed = work.results[Phase.DIAGNOSE]["clusters"]
-    for one in sorted(diagnosed, key=lambda each: -each["fixed"])[:CLUSTERS_NAMED]:
-        sentences.append(  # noqa: PERF401 - a sentence a line reads better
-            f'Fixed {one["fixed"]} of {one["size"]} in "{one["label"]}", broke {one["broken"]}.'
-        )
-    return " ".join(sentences)[:RATIONALE_CHARACTERS]
+    return " ".join([*sentences, *diagnosed_sentences(work.results[Phase.DIAGNOSE])])[:RATIONALE_CHARACTERS]
+
+
+def diagnosed_sentences(diagnosis: dict[str, Any]) -> list[str]:
+    """Which kinds of failure it repairs, and everything that it breaks, also where nobody wants to hear of it."""
+    named = [one for one in diagnosis["clusters"] if not one.get("muted")]
+    named = sorted(named, key=lambda each: -each["fixed"])[:CLUSTERS_NAMED]
+    sentences = [f'Fixed {one["fixed"]} of {one["size"]} in "{one["label"]}", broke {one["broken"]}.' for one in named]
+    rest = [one for one in diagnosis["clusters"] if one not in named]
+    rest += [diagnosis["unclustered"]] if diagnosis["unclustered"] is not None else []
+    if sum(one["size"] + one["broken"] for one in rest):
+        fixed, size, broken = (sum(one[name] for one in rest) for name in ("fixed", "size", "broken"))
+        sentences.append(f"Of all other failures fixed {fixed} of {size}, broke {broken}.")
+    return sentences
+
+
+def _effect(changed: dict[str, Any]) -> ClusterEffect:
+    """What was found for one cluster, or for what is in none."""
+    cluster_id = changed["cluster_id"]
+    return ClusterEffect(
+        cluster_id=None if cluster_id is None else UUID(cluster_id),
+        fixed=len(changed["fixed"]),
+        broke=len(changed["broken"]),
+        fixed_items=[UUID(item) for item in changed["fixed"]],
+        broken_items={UUID(item): terms for item, terms in changed["broken"].items()},
+    )
 
 
 async def _spent(session: AsyncSession, work: ScanWork) -> int | None:

@@ -1,12 +1,12 @@
 """The wire shapes of scans."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
 from spectral.domains.agents.config import ConfigDocument
-from spectral.domains.scans.plan import MAXIMUM_EVALUATIONS
+from spectral.domains.scans.plan import MAXIMUM_EVALUATIONS, Mode
 from spectral.domains.scans.states import Outcome, Phase, ScanStatus
 from spectral.platform.shared.money import UsdAmount, UsdAmountIn
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
@@ -30,6 +30,11 @@ class ScanIn(WireIn):
 
     agent_id: UUID
     sample_set_id: UUID
+    mode: Mode = Field(
+        default="full",
+        description="`full` ends with a look at the frozen holdout. `synthetic_only` searches and proposes without "
+        "one, and validates nothing.",
+    )
     rubric_id: UUID | None = Field(default=None, description="Left out: the rubric that the objective is for.")
     objective_id: UUID
     strategies: list[StrategyName] = Field(
@@ -73,7 +78,7 @@ class DetectableEffectOut(WireOut):
 class ReadinessOut(WireOut):
     """Whether a scan can be decided with this data."""
 
-    mode: Literal["full", "synthetic_only"]
+    mode: Mode
     samples: SamplesOut
     holdout_available: bool
     detectable: DetectableEffectOut | None
@@ -102,7 +107,13 @@ class PreviewOut(WireOut):
     readiness: ReadinessOut
     plan: PlanOut | None = Field(description="Null where the budget or the data does not allow a scan.")
     least_evaluations: int | None = Field(description="The smallest budget that would do, in evaluations.")
-    estimated_cost_usd: UsdAmount | None = Field(description="At most; null where a price is unknown.")
+    estimated_cost_usd: UsdAmount | None = Field(
+        description="What it will cost if answers are as long as usual; null where a price is unknown."
+    )
+    maximum_cost_usd: UsdAmount | None = Field(
+        description="What it can cost at most, the budget included; null where nothing bounds it."
+    )
+    missing_credentials: list[str] = Field(description="Providers that the workspace has no credential for.")
     missing: list[str] = Field(description="What has to be there first.")
 
 
@@ -167,7 +178,8 @@ class ScanOut(ScanSummary):
     base_version: int
     target_environment: str
     sample_set_version: int
-    holdout_id: UUID
+    mode: Mode
+    holdout_id: UUID | None = Field(description="Null where the scan only searches.")
     rubric_version: int
     experiment_id: UUID | None
     reflection_model: str | None

@@ -30,7 +30,16 @@ from spectral.domains.scans.strategies.base import (
 
 T = TypeVar("T")
 
-Ask = Callable[[str, str], Awaitable[str]]
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said, and what that cost; None where it is unknown."""
+
+    text: str
+    cost_nano_usd: int | None
+
+
+Ask = Callable[[str, str], Awaitable[Answer]]
 OnCandidate = Callable[[Candidate], Awaitable[None]]
 
 MAXIMUM_QUESTIONS = 500
@@ -41,6 +50,7 @@ class Allowance:
     """What the strategies of one scan may still ask for. Counted in the strategies' thread only.
 
     evaluations: of (configuration, item) pairs that were not asked for before.  cost_nano_usd: None is unlimited.
+    limit, cost_limit: what must be left of either when the strategy that runs now has to end.
     """
 
     evaluations: int
@@ -48,19 +58,44 @@ class Allowance:
     asked: set[tuple[str, UUID]] = field(default_factory=set)
     questions: int = MAXIMUM_QUESTIONS
     limit: int = 0
-    """The evaluations that must be left when the strategy that runs now has to end."""
+    cost_limit: int = 0
+
+    def share(self, parts: int, kept: int, kept_cost_nano_usd: int) -> None:
+        """The strategy that runs next gets one of so many equal parts of all that is not kept for later.
+
+        What an earlier strategy left over is thereby shared by those that are still to come.
+        """
+        self.limit = self.evaluations - max(0, self.evaluations - kept) // parts
+        if self.cost_nano_usd is not None:
+            self.cost_limit = self.cost_nano_usd - max(0, self.cost_nano_usd - kept_cost_nano_usd) // parts
 
     def left(self) -> int:
         """How many new evaluations the running strategy may ask for."""
         return max(0, self.evaluations - self.limit)
 
-    def take(self, pairs: Collection[tuple[str, UUID]]) -> None:
-        """Count what is new of these pairs. Raises SearchExhausted, and counts nothing, where it is too much."""
-        new = set(pairs) - self.asked
-        if len(new) > self.left() or (new and self.cost_nano_usd is not None and self.cost_nano_usd <= 0):
+    def pay(self, cost_nano_usd: int | None) -> None:
+        """What a call of the running strategy has cost; unknown costs are only there where money is not limited."""
+        if self.cost_nano_usd is not None:
+            self.cost_nano_usd -= cost_nano_usd or 0
+
+    def require_money(self) -> None:
+        """Raises SearchExhausted where the running strategy has spent its share of the money."""
+        if self.cost_nano_usd is not None and self.cost_nano_usd <= self.cost_limit:
             raise SearchExhausted
+
+    def take(self, pairs: Collection[tuple[str, UUID]]) -> set[UUID]:
+        """Count what is new of these pairs, and answer its items.
+
+        Raises SearchExhausted, and counts nothing, where it is too much.
+        """
+        new = set(pairs) - self.asked
+        if len(new) > self.left():
+            raise SearchExhausted
+        if new:
+            self.require_money()
         self.evaluations -= len(new)
         self.asked |= new
+        return {item_id for _, item_id in new}
 
 
 class SearchContext:
@@ -116,11 +151,10 @@ class SearchContext:
                 raise ValueError(message)
         document = apply_changes(self._document, candidate.changes)
         config_hash = canonical_hash(document)
-        self._allowance.take({(config_hash, item_id) for item_id in sample_ids})
+        new = self._allowance.take({(config_hash, item_id) for item_id in sample_ids})
         items = [self._items[item_id] for item_id in dict.fromkeys(sample_ids)]
         measured = self.call(self._measurement.measure(document, items, purpose="agent", repeats=self._repeats))
-        if self._allowance.cost_nano_usd is not None:
-            self._allowance.cost_nano_usd -= sum(one.cost_nano_usd or 0 for one in measured)
+        self._allowance.pay(sum(one.cost_nano_usd or 0 for one in measured if one.item_id in new))
         outcomes = {outcome.item_id: outcome for outcome in outcomes_of(self._objective, measured)}
         return [outcomes[item_id] for item_id in sample_ids]
 
@@ -131,8 +165,11 @@ class SearchContext:
             raise ValueError(message)
         if self._allowance.questions <= 0:
             raise SearchExhausted
+        self._allowance.require_money()
         self._allowance.questions -= 1
-        return self.call(_as_coroutine(self._ask(purpose, prompt)))
+        answer = self.call(_as_coroutine(self._ask(purpose, prompt)))
+        self._allowance.pay(answer.cost_nano_usd)
+        return answer.text
 
     def stop(self) -> None:
         """The strategy's thread ends at its next call; callable from any thread."""
@@ -155,7 +192,8 @@ class SearchContext:
             raise SearchExhausted from error
         except (FutureCancelledError, asyncio.CancelledError) as error:
             raise SearchStopped from error
-        except Exception as error:
+        except BaseException as error:
+            # Whatever it is, it is the scan's to hear; in this thread it would be lost, and the scan would wait for it.
             self.failure = error
             raise SearchStopped from error
         finally:
@@ -206,6 +244,7 @@ def outcomes_of(objective: ObjectiveSpec, measured: Sequence[Measured]) -> list[
         value = values[item_id]
         passed = [one for one in of_item if one.passed]
         shown = next((one for one in of_item if not one.passed), of_item[0])
+        costs = [one.cost_nano_usd for one in of_item]
         outcomes.append(
             Outcome(
                 item_id=item_id,
@@ -214,6 +253,8 @@ def outcomes_of(objective: ObjectiveSpec, measured: Sequence[Measured]) -> list[
                 output=shown.output,
                 feedback=feedback_of(shown),
                 missing=value is None,
+                cost_nano_usd=None if None in costs else sum(cost or 0 for cost in costs),
+                latency_ms=sum(one.latency_ms for one in of_item) / len(of_item),
             )
         )
     return outcomes

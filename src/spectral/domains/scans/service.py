@@ -1,4 +1,4 @@
-"""Scans as people and pipelines read them, and how they are cancelled."""
+"""Scans as people and pipelines read them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,12 @@ from spectral.domains.scans.models import Scan, ScanCandidate, ScanEvent, ScanPh
 from spectral.domains.scans.repository import (
     ScanCandidateRepository,
     ScanEventRepository,
+    ScanFiringRepository,
     ScanPhaseRepository,
     ScanQuestionRepository,
     ScanRepository,
 )
-from spectral.domains.scans.states import FINAL, PHASES, Phase, ScanStatus, check_transition
-from spectral.domains.workflows.execution.launching import Launcher
-from spectral.domains.workflows.runs.actions import RunActions
-from spectral.domains.workflows.runs.authority import ScopedAuthority
-from spectral.platform import audit
+from spectral.domains.scans.states import FINAL, PHASES, Phase, ScanStatus
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.shared.money import Spending
 from spectral.platform.shared.pagination import Page
@@ -131,6 +128,19 @@ class ScanService:
         """What the scans have asked their reflection models for since that moment."""
         return await ScanQuestionRepository(self._session, self._access).spending_since(since)
 
+    async def committed_since(self, since: datetime) -> int:
+        """Nano-USD that scans started by schedules since that moment have spent, or may still spend.
+
+        A scan that has not ended counts with its whole budget, and one without a budget or with a call of unknown
+        cost with what is known of it.
+        """
+        committed = 0
+        for scan_id in await ScanFiringRepository(self._session, self._access).scans_since(since):
+            scan, cost = await self.read_cost(scan_id)
+            known = sum((line.cost_nano_usd or 0) + line.reserved_nano_usd for line in cost.lines)
+            committed += known if scan.status in FINAL else max(known, scan.max_cost_nano_usd or 0)
+        return committed
+
     async def view_scan(self, scan_id: UUID) -> ScanView:
         """Raises NotFoundError."""
         scan = await self._scans.get(scan_id)
@@ -149,29 +159,6 @@ class ScanService:
         scan = await self._scans.get(scan_id)
         # Numbers have no gaps, so skipping is adding.
         return await self._events.after(scan_id, after + offset, limit), scan.last_seq
-
-    async def cancel_scan(self, scan_id: UUID, launcher: Launcher) -> Scan:
-        """The scan is cancelled, and what executes it is interrupted; what was measured is kept.
-
-        Asking again is harmless. Raises NotFoundError, and InvalidTransitionError (400) for one that ended otherwise.
-        """
-        scan = await self._scans.get(scan_id)
-        if scan.status == ScanStatus.CANCELLED:
-            return scan
-        check_transition(scan.status, ScanStatus.CANCELLED)
-        actions = RunActions(self._session, self._access, launcher, ScopedAuthority(self._access))
-        await actions.terminate_run(str(scan_id), None)
-        scan = await self._scans.lock(scan_id)
-        await audit.record(
-            self._session,
-            account_id=self._access.account_id,
-            workspace_id=self._access.workspace_id,
-            actor=self._access.actor,
-            action="scan.cancelled",
-            subject=f"scan:{scan_id}",
-            detail={"status": scan.status},
-        )
-        return scan
 
     async def _cost(self, scan: Scan, phases: Sequence[ScanPhase]) -> ScanCost:
         safety = next((row.result for row in phases if row.name == Phase.SAFETY and row.result is not None), {})

@@ -7,24 +7,32 @@ from spectral.platform.shared.errors import InvalidTransitionError
 
 
 class ScanStatus(StrEnum):
-    """The last three are final."""
+    """The last three are ends; only a failed scan can be taken up again.
+
+    paused: nothing new begins; what was in flight is recorded, and then nothing of the scan executes.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = "paused"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
 TRANSITIONS: Mapping[ScanStatus, frozenset[ScanStatus]] = {
-    ScanStatus.QUEUED: frozenset({ScanStatus.RUNNING, ScanStatus.CANCELLED, ScanStatus.FAILED}),
-    ScanStatus.RUNNING: frozenset({ScanStatus.CANCELLED, ScanStatus.COMPLETED, ScanStatus.FAILED}),
+    ScanStatus.QUEUED: frozenset({ScanStatus.RUNNING, ScanStatus.PAUSED, ScanStatus.CANCELLED, ScanStatus.FAILED}),
+    ScanStatus.RUNNING: frozenset({ScanStatus.PAUSED, ScanStatus.CANCELLED, ScanStatus.COMPLETED, ScanStatus.FAILED}),
+    # Failed: the call that was in flight when the pause was asked for may still break.
+    ScanStatus.PAUSED: frozenset({ScanStatus.QUEUED, ScanStatus.RUNNING, ScanStatus.CANCELLED, ScanStatus.FAILED}),
     ScanStatus.COMPLETED: frozenset(),
-    ScanStatus.FAILED: frozenset(),
+    # Whatever was recorded is still there: the scan goes on with the phase that broke.
+    ScanStatus.FAILED: frozenset({ScanStatus.QUEUED}),
     ScanStatus.CANCELLED: frozenset(),
 }
 
-FINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
+FINAL = frozenset({ScanStatus.COMPLETED, ScanStatus.FAILED, ScanStatus.CANCELLED})
+"""Nothing happens any more unless somebody asks for it."""
 
 
 class Phase(StrEnum):

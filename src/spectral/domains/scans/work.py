@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 from uuid import UUID, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.agents.config import ConfigDocument
-from spectral.domains.agents.runtime import AgentRuntime, runtime_for
+from spectral.domains.agents.runtime import AgentRuntime, Runtimes
 from spectral.domains.agents.service import AgentService
 from spectral.domains.evaluations.budget import Budget
 from spectral.domains.evaluations.measurement import Measured, Measurement
@@ -20,6 +20,7 @@ from spectral.domains.evaluations.service import RubricService
 from spectral.domains.samples.sample import Sample, digest_of
 from spectral.domains.samples.service import SampleService
 from spectral.domains.scans.errors import SamplesChangedError
+from spectral.domains.scans.measuring import ScanMeasurement
 from spectral.domains.scans.models import Scan
 from spectral.domains.scans.plan import ScanPlan
 from spectral.domains.scans.repository import NewEvent, ScanRepository
@@ -77,18 +78,30 @@ class ScanWork:
     """One execution of one scan. The rows are the truth; what is kept here can be read again at any time."""
 
     def __init__(
-        self, execution: Execution, door: ModelDoor, pinned: Pinned, results: dict[Phase, dict[str, Any]]
+        self,
+        execution: Execution,
+        door: ModelDoor,
+        runtimes: Runtimes,
+        pinned: Pinned,
+        results: dict[Phase, dict[str, Any]],
     ) -> None:
         self.execution = execution
         self.door = door
+        self.runtimes = runtimes
         self.pinned = pinned
         self.results = results
+        self.budget = Budget(pinned.plan.max_evaluations, pinned.scan.max_cost_nano_usd)
         self._items: dict[str, list[Sample]] = {}
-        self._measurements: dict[tuple[int, int | None], Measurement] = {}
+        self._measurements: dict[int, Measurement] = {}
 
     @classmethod
     async def load(
-        cls, execution: Execution, door: ModelDoor, scan: Scan, results: dict[Phase, dict[str, Any]]
+        cls,
+        execution: Execution,
+        door: ModelDoor,
+        runtimes: Runtimes,
+        scan: Scan,
+        results: dict[Phase, dict[str, Any]],
     ) -> "ScanWork":
         """Raises NotFoundError when what the scan refers to is gone."""
         async with execution.database.transaction(execution.access, read_only=True) as session:
@@ -104,9 +117,15 @@ class ScanWork:
             rubric=rubric,
             objective=ObjectiveSpec.model_validate(scan.objective),
             plan=ScanPlan.from_document(scan.plan),
-            runtime=runtime_for(agent.runtime, door),
+            runtime=runtimes.of(execution.access, agent, subject=f"{SUBJECT}:{scan.id}"),
         )
-        return cls(execution, door, pinned, results)
+        return cls(execution, door, runtimes, pinned, results)
+
+    def go_on(self, execution: Execution, scan: Scan, results: dict[Phase, dict[str, Any]]) -> None:
+        """The next phase begins, in the same execution of the scan's run; what was read and measured is still known."""
+        self.execution = execution
+        self.pinned = replace(self.pinned, scan=scan)
+        self.results = results
 
     @property
     def database(self) -> Database:
@@ -153,30 +172,29 @@ class ScanWork:
     async def read_split(self, split: SearchableSplit) -> list[Sample]:
         """The items that are in a split now, at most `SPLIT_MAXIMUM` of them."""
         async with self.database.transaction(self.access, read_only=True) as session:
-            items = await SampleService(session, self.access).split_items(self.scan.sample_set_id, split)
-        if len(items) <= SPLIT_MAXIMUM:
-            return items
-        drawn = sorted(items, key=lambda item: hashlib.sha256(f"{self.scan.seed}\n{item.id}".encode()).digest())
-        kept = {item.id for item in drawn[:SPLIT_MAXIMUM]}
-        return [item for item in items if item.id in kept]
+            samples = SampleService(session, self.access)
+            ids = await samples.split_ids(self.scan.sample_set_id, split)
+            drawn = sorted(ids, key=lambda one: hashlib.sha256(f"{self.scan.seed}\n{one}".encode()).digest())
+            kept = set(drawn[:SPLIT_MAXIMUM])
+            # Only what is used is read, however large the set is.
+            return await samples.searchable_items(self.scan.sample_set_id, [one for one in ids if one in kept])
 
-    def measurement(self, max_evaluations: int, max_cost_nano_usd: int | None = None) -> Measurement:
-        """The scan's measurement under a limit that leaves room for what comes after; the journal is one."""
-        cost = self.scan.max_cost_nano_usd if max_cost_nano_usd is None else max_cost_nano_usd
-        key = (max_evaluations, cost)
-        if key not in self._measurements:
-            self._measurements[key] = Measurement(
+    def measurement(self, max_evaluations: int) -> Measurement:
+        """The scan's measurement under a limit that leaves room for what comes after; journal and budget are one."""
+        if max_evaluations not in self._measurements:
+            self._measurements[max_evaluations] = ScanMeasurement(
                 self.database,
                 self.access,
                 self.pinned.runtime,
                 self.pinned.rubric,
                 subject_kind=SUBJECT,
                 subject_id=self.scan.id,
-                budget=Budget(max_evaluations, cost),
+                budget=self.budget.part(max_evaluations),
                 checkpoint=self.execution.raise_if_cancelled,
                 fence=self.execution.fence,
+                door=self.door,
             )
-        return self._measurements[key]
+        return self._measurements[max_evaluations]
 
     async def measure(self, config: ConfigDocument, items: Sequence[Sample]) -> list[Measured]:
         """Measure within all that the validation does not need."""

@@ -1,9 +1,9 @@
-"""The two bases of every wire shape."""
+"""The two bases of every wire shape, and types that more than one has."""
 
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 
 class WireIn(BaseModel):
@@ -25,3 +25,15 @@ def rfc3339(moment: datetime) -> str:
 
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 """A moment in an answer, as RFC 3339 UTC with `Z`."""
+
+
+def exactly(value: object) -> object:
+    """`true` or `false` itself: a right is not granted by a number or a word that reads like one."""
+    if not isinstance(value, bool):
+        message = "must be true or false"
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns this one into a 422
+    return value
+
+
+Exactly = Annotated[bool, BeforeValidator(exactly)]
+"""A right, or a mark, that somebody gives: nothing but `true` and `false`."""

@@ -1,6 +1,7 @@
 """Strategies improve an agent on samples they never saw, are reproducible, and stay inside their budget."""
 
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from uuid import uuid5
 
 import pytest
@@ -176,10 +177,21 @@ class Fixed:
         return [Candidate({}, self.name)]
 
 
-def test_strategies_are_found_by_entry_point() -> None:
-    assert {"reflective", "few_shot", "template"} <= set(installed_strategies())
-    point = EntryPoint("fixed", f"{__name__}:Fixed", GROUP)
-    assert load_strategies([point])["fixed"].name == "fixed"
+def test_strategies_are_found_by_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = {"few_shot", "knobs", "reflective", "template"}
+    assert ours <= set(installed_strategies())
+    installed = tmp_path / "acme_search-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-search\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text(f"[{GROUP}]\nfixed = {__name__}:Fixed\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    installed_strategies.cache_clear()
+    try:
+        assert set(installed_strategies()) == {*ours, "fixed"}
+        (proposed,) = installed_strategies()["fixed"].run(context())
+        assert proposed.strategy == "fixed"
+    finally:
+        installed_strategies.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
+from spectral.domains.changesets.statistics import sign_flip_p
+
+RESAMPLES = 2_000
+"""Of a comparison inside of a search: whether it goes on, not whether anything is claimed."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReflectItem:
@@ -46,7 +51,8 @@ class Outcome:
     """One sample executed with one candidate.
 
     score: the objective of this item, larger is better; 0 where `missing` (the measurement failed, not the agent).
-    feedback: what the rubric had to say, one line a dimension.
+    feedback: what the rubric had to say, one line a dimension.  cost_nano_usd: of all its repeats together, None where
+    it is unknown.  latency_ms: the mean over its repeats, as the journal has it.
     """
 
     item_id: UUID
@@ -55,6 +61,8 @@ class Outcome:
     output: str | None
     feedback: str
     missing: bool = False
+    cost_nano_usd: int | None = None
+    latency_ms: float = 0.0
 
 
 class SearchExhausted(BaseException):
@@ -148,6 +156,30 @@ def split_groups(items: Sequence[ReflectItem], seed: int, share: float = 0.5) ->
         [item.item_id for item in items if item.group in first],
         [item.item_id for item in items if item.group not in first],
     )
+
+
+def paired_scores(
+    before: Sequence[Outcome], after: Sequence[Outcome], groups: Mapping[UUID, str]
+) -> tuple[list[float], list[float], list[str]]:
+    """The scores of the items that both have, side by side, each with its group; in the order of `before`."""
+    theirs = {one.item_id: one for one in after if not one.missing}
+    pairs = [(one, theirs[one.item_id]) for one in before if not one.missing and one.item_id in theirs]
+    return (
+        [one.score for one, _ in pairs],
+        [other.score for _, other in pairs],
+        [groups[one.item_id] for one, _ in pairs],
+    )
+
+
+def one_sided_p(before: Sequence[float], after: Sequence[float], groups: Sequence[str], *, seed: int) -> float:
+    """The p-value that `after` is no better than `before`; exact up to resampling (see `statistics.sign_flip_p`).
+
+    1 where there is nothing to compare.
+    """
+    if not before:
+        return 1.0
+    two_sided = sign_flip_p(before, after, groups, seed=seed, resamples=RESAMPLES)
+    return two_sided / 2 if sum(after) > sum(before) else 1.0 - two_sided / 2
 
 
 def mean_score(outcomes: Sequence[Outcome]) -> float:

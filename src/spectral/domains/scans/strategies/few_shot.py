@@ -5,7 +5,8 @@ other on growing parts of the judging half (successive halving); the winner is t
 a time. Source: Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization" (2016).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import random
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -53,7 +54,7 @@ class _Race:
         self._judge = judge
         self._random = seeded("few-shot", ctx.seed, dimension.pointer)
         self._random.shuffle(self._judge)
-        self._held = self._existing(ctx.champion)
+        self._held = existing_examples(ctx.champion, dimension.pointer)
         self._most = int(dimension.bounds.get("max_items", DEFAULT_MAXIMUM))
         self._failed: set[UUID] = set()
 
@@ -85,29 +86,15 @@ class _Race:
         )
 
     def _contenders(self) -> list[list[Example]]:
-        by_label: dict[str, list[ReflectItem]] = {}
-        for item in self._pool:
-            by_label.setdefault(_key(item.expected), []).append(item)
         sizes = sorted({max(1, self._most // 2), self._most}, reverse=True)
-        contenders = [self._balanced(by_label, sizes[number % len(sizes)]) for number in range(CONTENDERS)]
+        contenders = [self._balanced(sizes[number % len(sizes)]) for number in range(CONTENDERS)]
         room = self._most - len(self._held)
         if self._held and room > 0:
-            contenders[-1] = [*self._held, *self._balanced(by_label, room)][: self._most]
+            contenders[-1] = [*self._held, *self._balanced(room)][: self._most]
         return contenders
 
-    def _balanced(self, by_label: Mapping[str, Sequence[ReflectItem]], size: int) -> list[Example]:
-        """Round by round one example of each label, what the champion got wrong four times as likely."""
-        left = {label: list(items) for label, items in by_label.items()}
-        chosen: list[Example] = []
-        while len(chosen) < size and any(left.values()):
-            labels = [label for label in sorted(left) if left[label]]
-            self._random.shuffle(labels)
-            for label in labels[: size - len(chosen)]:
-                items = left[label]
-                weights = [FAILURE_PREFERENCE if item.item_id in self._failed else 1.0 for item in items]
-                item = self._random.choices(range(len(items)), weights)[0]
-                chosen.append(_example(items.pop(item)))
-        return chosen
+    def _balanced(self, size: int) -> list[Example]:
+        return balanced_examples(self._pool, size, self._random, self._failed)
 
     def _halve(self, contenders: list[list[Example]]) -> tuple[list[Example], float] | None:
         part = max(1, len(self._judge) // 4)
@@ -145,12 +132,33 @@ class _Race:
     def _score(self, changes: Mapping[str, Any], item_ids: Sequence[UUID]) -> list[Outcome]:
         return self._ctx.evaluate(Candidate(changes, FewShotStrategy.name), item_ids)
 
-    def _existing(self, champion: Mapping[str, Any]) -> list[Example]:
-        try:
-            value = value_at(dict(champion), self._pointer)
-        except PointerError:
-            return []
-        return [dict(one) for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+def balanced_examples(
+    pool: Sequence[ReflectItem], size: int, generator: random.Random, failed: Collection[UUID] = ()
+) -> list[Example]:
+    """Round by round one example of each label, what is in `failed` four times as likely."""
+    left: dict[str, list[ReflectItem]] = {}
+    for item in pool:
+        left.setdefault(_key(item.expected), []).append(item)
+    chosen: list[Example] = []
+    while len(chosen) < size and any(left.values()):
+        labels = [label for label in sorted(left) if left[label]]
+        generator.shuffle(labels)
+        for label in labels[: size - len(chosen)]:
+            items = left[label]
+            weights = [FAILURE_PREFERENCE if item.item_id in failed else 1.0 for item in items]
+            place = generator.choices(range(len(items)), weights)[0]
+            chosen.append(_example(items.pop(place)))
+    return chosen
+
+
+def existing_examples(champion: Mapping[str, Any], pointer: str) -> list[Example]:
+    """The examples that a configuration has at that place; none where there is no list."""
+    try:
+        value = value_at(dict(champion), pointer)
+    except PointerError:
+        return []
+    return [dict(one) for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def _example(item: ReflectItem) -> Example:

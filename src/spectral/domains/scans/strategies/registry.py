@@ -16,6 +16,7 @@ _HERE = "spectral.domains.scans.strategies"
 
 BUILT_IN: tuple[EntryPoint, ...] = (
     EntryPoint("few_shot", f"{_HERE}.few_shot:FewShotStrategy", GROUP),
+    EntryPoint("knobs", f"{_HERE}.knobs:KnobsStrategy", GROUP),
     EntryPoint("reflective", f"{_HERE}.reflective:ReflectiveStrategy", GROUP),
     EntryPoint("template", f"{_HERE}.template:TemplateStrategy", GROUP),
 )

@@ -1,0 +1,1 @@
+"""Templates recovered from prompts that were made with them."""
