@@ -21,6 +21,7 @@ from spectral.domains.changesets.looks import validate
 from spectral.domains.changesets.validation import ValidationService
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
+from tests.domains.agents.executing import Always
 from tests.domains.changesets.workbench import DOOR, DirectExecution, ScriptedRuntime
 
 
@@ -45,7 +46,7 @@ async def main() -> None:
             service = ValidationService(session, access)
             look = await service.find_open(changeset_id) or await service.start_validation(changeset_id)
         print("started", flush=True)
-        await validate(DirectExecution(database, access), look.id, door=DOOR, runtime=SlowRuntime())
+        await validate(DirectExecution(database, access), look.id, door=DOOR, runtimes=Always(SlowRuntime()))
         print("finished", flush=True)
     finally:
         await database.close()

@@ -16,6 +16,7 @@ from spectral.domains.samples.service import SampleService
 from spectral.domains.samples.splitting import Split
 from spectral.platform.db.session import Database
 from spectral.platform.shared.pagination import Page
+from tests.domains.agents.executing import Always
 from tests.domains.changesets.workbench import DOOR, DirectExecution, ScriptedRuntime, Workbench
 from tests.fixtures.tenants import Tenant
 
@@ -63,7 +64,7 @@ class Shop:
         changeset = await self.bench.propose(candidate)
         started = await self.bench.start(changeset.id)
         execution = DirectExecution(self.bench.database, self.bench.access)
-        await validate(execution, started.id, door=DOOR, runtime=ScriptedRuntime())
+        await validate(execution, started.id, door=DOOR, runtimes=Always(ScriptedRuntime()))
         return str(changeset.id)
 
 
@@ -117,7 +118,7 @@ async def shop(client: httpx.AsyncClient, tenant: Tenant, database: Database) ->
         search_cost_nano_usd=2_000_000,
     )
     started = await bench.start(changeset.id)
-    await validate(DirectExecution(database, tenant.access), started.id, door=DOOR, runtime=ScriptedRuntime())
+    await validate(DirectExecution(database, tenant.access), started.id, door=DOOR, runtimes=Always(ScriptedRuntime()))
     ids = {
         "changeset": str(changeset.id),
         "cluster": str(cluster.id),
@@ -254,8 +255,9 @@ async def test_clusters_are_shown_and_curated(shop: Shop) -> None:
     listed = (await shop.call("GET", "/{changeset}/clusters")).json()
     assert (listed["pagination"]["total"], listed["results"][0]["id"]) == (1, shop.ids["cluster"])
     detail = (await shop.call("GET", "/{changeset}/clusters/{cluster}")).json()
-    assert len(detail["members"]) == 3
-    assert detail["examples"] == [{"item_id": detail["members"][0]["item_id"], "text": "right → wrong · right"}]
+    members = detail["members"]["results"]
+    assert (len(members), detail["members"]["pagination"]["total"]) == (3, 3)
+    assert detail["examples"] == [{"item_id": members[0]["item_id"], "text": "right → wrong · right"}]
     patched = await shop.call(
         "PATCH", "/{changeset}/clusters/{cluster}", {"label": " off by one ", "status": "muted", "note": "known"}
     )

@@ -12,6 +12,7 @@ import pytest
 from spectral.domains.changesets.looks import validate
 from spectral.platform.db.session import Database
 from spectral.settings import Settings
+from tests.domains.agents.executing import Always
 from tests.domains.changesets.workbench import DOOR, DirectExecution, ScriptedRuntime, Workbench, canonical
 from tests.fixtures.tenants import Tenant
 
@@ -41,7 +42,9 @@ async def test_a_killed_look_is_paid_once_and_ends_with_the_same_numbers(
     reference = await Workbench.make(database, tenant.access, items=400)
     undisturbed = await reference.propose(0.62)
     look = await reference.start(undisturbed.id)
-    expected = await validate(DirectExecution(database, tenant.access), look.id, door=DOOR, runtime=ScriptedRuntime())
+    expected = await validate(
+        DirectExecution(database, tenant.access), look.id, door=DOOR, runtimes=Always(ScriptedRuntime())
+    )
     bench = await Workbench.make(database, tenant.access, items=400)
     changeset = await bench.propose(0.62)
     for _ in range(KILLS):

@@ -10,6 +10,7 @@ from spectral.domains.agents.errors import AgentInUseError
 from spectral.domains.agents.service import AgentService
 from spectral.domains.agents.templates import TemplateService
 from spectral.domains.changesets.clusters import ClusterDraft, ClusterEffect, ClusterService
+from spectral.domains.changesets.curation import CurationService
 from spectral.domains.changesets.errors import BaseReplacedError, NotLiveError, NotValidatedError
 from spectral.domains.changesets.evidence import EvidenceService
 from spectral.domains.changesets.experiments import ArmDraft, ExperimentDraft, ExperimentService
@@ -29,6 +30,7 @@ from spectral.platform.audit import AuditEntry
 from spectral.platform.db.session import Database
 from spectral.platform.shared.errors import ForbiddenError, InvalidTransitionError, NotFoundError
 from spectral.platform.shared.pagination import Page
+from tests.domains.agents.executing import Always
 from tests.domains.changesets.workbench import DOOR, DirectExecution, ScriptedRuntime, Workbench, config
 from tests.fixtures.tenants import Tenant
 
@@ -51,7 +53,9 @@ async def do(bench: Workbench, action: str, changeset_id: UUID, *arguments: Any)
 async def validated(bench: Workbench, candidate: float = 0.9, **changes: Any) -> Changeset:
     changeset = await bench.propose(candidate, **changes)
     started = await bench.start(changeset.id)
-    await validate(DirectExecution(bench.database, bench.access), started.id, door=DOOR, runtime=ScriptedRuntime())
+    await validate(
+        DirectExecution(bench.database, bench.access), started.id, door=DOOR, runtimes=Always(ScriptedRuntime())
+    )
     return await bench.read(changeset.id)
 
 
@@ -305,12 +309,12 @@ async def test_clusters_keep_their_identity_and_a_persons_words_over_scans(bench
     changeset = await bench.propose(0.9, scan_id=first_scan, clusters=[ClusterEffect(billing.id, 4, 1)])
     async with bench.database.transaction(bench.access) as session:
         changes = {"label": "refund requests", "status": "investigating", "note": "known since May"}
-        await ClusterService(session, bench.access).curate_cluster(changeset.id, billing.id, changes)
+        await CurationService(session, bench.access, bench.database).curate(changeset.id, billing.id, changes)
     drifted = {**BILLING, "refund": 0.4}
     again = await record(
         bench,
         second_scan,
-        [draft("new kind", {"other": 1.0}, items[:2]), draft("billing → login again", drifted, items[:3])],
+        [draft("new kind", {"other": 1.0}, items[:2]), draft("billing → login again", drifted, items[2:5])],
     )
     assert again[1].id == billing.id
     assert again[0].id not in {billing.id, login.id}
@@ -327,6 +331,7 @@ async def test_clusters_keep_their_identity_and_a_persons_words_over_scans(bench
         with pytest.raises(NotFoundError):
             await service.read_cluster(changeset.id, login.id)
     assert (total, seen.cluster.label, seen.sighting.size, seen.sightings) == (1, "refund requests", 5, 2)
+    assert seen.link is not None
     assert (seen.link.failures, seen.link.fixed, seen.link.broke) == (5, 4, 1)
     assert [member.text for member in seen.examples] == ["billing → login: what went wrong"]
     assert [member.item_id for member in detail.members] == items[:5]

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from spectral.domains.changesets import looks
+from spectral.domains.changesets.answers import validation_out
 from spectral.domains.changesets.decision import Reason
 from spectral.domains.changesets.errors import HoldoutSpentError, NoFurtherStageError
 from spectral.domains.changesets.ledger import LookPlan
@@ -15,6 +16,8 @@ from spectral.domains.changesets.looks import validate
 from spectral.domains.changesets.models import Validation
 from spectral.domains.changesets.service import ChangesetService
 from spectral.domains.changesets.validation import HoldoutLedgerService, ValidationService
+from spectral.domains.evaluations.scoring import RubricSpec
+from spectral.domains.evaluations.service import RubricService
 from spectral.domains.samples.errors import NoHoldoutError
 from spectral.domains.samples.service import SampleService
 from spectral.platform.access.principal import WorkspaceAccess
@@ -27,6 +30,7 @@ from spectral.platform.shared.errors import (
     InvalidTransitionError,
     NotFoundError,
 )
+from tests.domains.agents.executing import Always
 from tests.domains.changesets.workbench import (
     DOOR,
     CrashError,
@@ -35,6 +39,7 @@ from tests.domains.changesets.workbench import (
     Workbench,
     canonical,
 )
+from tests.domains.evaluations.judges import DOWN, JudgeProvider, door_to
 from tests.fixtures.tenants import Tenant
 
 Look = Callable[..., Awaitable[Validation]]
@@ -54,7 +59,7 @@ def look(database: Database, tenant: Tenant) -> Look:
     async def take(bench: Workbench, changeset_id: UUID, runtime: Any = None, **options: Any) -> Validation:
         started = await bench.start(changeset_id, **options)
         execution = DirectExecution(database, tenant.access)
-        return await validate(execution, started.id, door=DOOR, runtime=runtime or ScriptedRuntime())
+        return await validate(execution, started.id, door=DOOR, runtimes=Always(runtime or ScriptedRuntime()))
 
     return take
 
@@ -87,7 +92,7 @@ async def test_a_finished_look_is_answered_as_it_is(database: Database, tenant: 
     changeset = await bench.propose(0.8)
     first = await look(bench, changeset.id)
     again = await validate(
-        DirectExecution(database, tenant.access), first.id, door=DOOR, runtime=ScriptedRuntime(crash_after=0)
+        DirectExecution(database, tenant.access), first.id, door=DOOR, runtimes=Always(ScriptedRuntime(crash_after=0))
     )
     assert (again.verdict, again.finished_at) == (first.verdict, first.finished_at)
 
@@ -222,10 +227,10 @@ async def test_a_look_that_dies_goes_on_where_it_was_and_is_paid_once(
     dying = ScriptedRuntime(crash_after=crash_after)
     execution = DirectExecution(database, tenant.access)
     with pytest.raises(CrashError):
-        await validate(execution, started.id, door=DOOR, runtime=dying)
+        await validate(execution, started.id, door=DOOR, runtimes=Always(dying))
     assert (await bench.read(changeset.id)).state == "validating"
     second = ScriptedRuntime()
-    finished = await validate(execution, started.id, door=DOOR, runtime=second)
+    finished = await validate(execution, started.id, door=DOOR, runtimes=Always(second))
     assert not set(second.calls) & set(dying.calls)
     assert len(dying.calls) + len(second.calls) == 2 * finished.items
     assert (finished.look, (await bench.ledger()).looks_taken) == (2, 2)
@@ -245,8 +250,8 @@ async def test_an_interrupted_look_ends_with_the_numbers_of_an_uninterrupted_one
         if crash_after is not None:
             dying = ScriptedRuntime(crash_after=crash_after)
             with pytest.raises(CrashError):
-                await validate(execution, started.id, door=DOOR, runtime=dying)
-        finished = await validate(execution, started.id, door=DOOR, runtime=ScriptedRuntime())
+                await validate(execution, started.id, door=DOOR, runtimes=Always(dying))
+        finished = await validate(execution, started.id, door=DOOR, runtimes=Always(ScriptedRuntime()))
         documents.append(canonical([finished.verdict, finished.reasons, finished.n_more, finished.evidence]))
     assert documents[0] == documents[1]
 
@@ -291,7 +296,7 @@ async def test_a_cancelled_look_is_taken_up_again_under_its_own_number(database:
     started = await bench.start(changeset.id)
     execution = DirectExecution(database, tenant.access, cancelled=True)
     with pytest.raises(WorkCancelledError):
-        await validate(execution, started.id, door=DOOR, runtime=ScriptedRuntime())
+        await validate(execution, started.id, door=DOOR, runtimes=Always(ScriptedRuntime()))
     (validation,) = await bench.validations(changeset.id)
     assert (validation.status, validation.reasons) == ("cancelled", ["cancelled"])
     again = await bench.start(changeset.id)
@@ -305,7 +310,7 @@ async def test_a_rejected_change_set_stops_its_look_and_gets_no_verdict(database
     async with database.transaction(tenant.access) as session:
         await ChangesetService(session, tenant.access).reject_changeset(changeset.id, "not wanted")
     runtime = ScriptedRuntime()
-    ended = await validate(DirectExecution(database, tenant.access), started.id, door=DOOR, runtime=runtime)
+    ended = await validate(DirectExecution(database, tenant.access), started.id, door=DOOR, runtimes=Always(runtime))
     assert (ended.status, runtime.calls) == ("cancelled", [])
     assert (await bench.read(changeset.id)).state == "rejected"
 
@@ -328,7 +333,9 @@ async def test_a_verdict_that_comes_after_the_rejection_changes_nothing(
         return decide(*arguments)
 
     monkeypatch.setattr(looks, "_decide", slow)
-    ended = await validate(DirectExecution(database, tenant.access), started.id, door=DOOR, runtime=ScriptedRuntime())
+    ended = await validate(
+        DirectExecution(database, tenant.access), started.id, door=DOOR, runtimes=Always(ScriptedRuntime())
+    )
     assert (ended.status, ended.verdict) == ("completed", "validated")
     assert (await bench.read(changeset.id)).state == "rejected"
 
@@ -396,3 +403,23 @@ async def test_starting_needs_the_scope_to_write(database: Database, tenant: Ten
     async with database.transaction(reader) as session:
         with pytest.raises(ForbiddenError):
             await ValidationService(session, reader).start_validation(changeset.id)
+
+
+async def test_what_judged_a_gain_says_how_well_it_agrees_with_people(database: Database, tenant: Tenant) -> None:
+    bench = await Workbench.make(database, tenant.access, items=60)
+    judge = {"model": "openai/gpt-4o-mini", "prompt": "{output}"}
+    judged = {"dimensions": [{"name": "good", "scorer": "judge", "options": judge}]}
+    async with database.transaction(tenant.access) as session:
+        rubrics = RubricService(session, tenant.access)
+        made = await rubrics.create_rubric("judged", None, RubricSpec.model_validate(judged))
+    bench.rubric_id = made.rubric.id
+    changeset = await bench.propose(0.8)
+    started = await bench.start(changeset.id)
+    execution, runtimes = DirectExecution(database, tenant.access), Always(ScriptedRuntime())
+    # The judge is away: every item is missing, and the verdict says so.
+    down = door_to(JudgeProvider(lambda _request: DOWN))
+    validation = await validate(execution, started.id, door=down, runtimes=runtimes)
+    assert (validation.verdict, validation.status) == ("inconclusive", "completed")
+    (shown,) = validation_out(validation).judges
+    assert (shown.dimension, shown.labels, shown.calibrated, shown.further_labels) == ("good", 0, False, 50)
+    assert shown.agreement.kappa is None

@@ -54,6 +54,7 @@ class ScriptedRuntime:
     missing: frozenset[str] = frozenset()
     cost: int | None = 0
     deterministic: bool = True
+    in_flight: int = 8
 
     async def execute_many(
         self, config: ConfigDocument, inputs: Sequence[Any], seeds: Sequence[int]

@@ -117,6 +117,7 @@ async def test_a_new_workspace_is_well(
         "ingestion_errors": {},
         "failing_scans": [],
         "stale_holdouts": [],
+        "guard_alerts": [],
         "open_support_grants": 0,
     }
     url = f"{tenant.url}/health"

@@ -213,7 +213,11 @@ async def test_a_key_s_scopes_cannot_be_widened(client: httpx.AsyncClient, tenan
         assert (await client.post(keys(tenant), json=body, headers=tenant.client_headers)).status_code == 422
     assert (await rotate(client, tenant, tenant.key_id, {"scopes": ["admin:workspace"]})).status_code == 422
     url = f"{keys(tenant)}/{tenant.key_id}"
-    assert (await client.patch(url, json={"scopes": []}, headers=tenant.client_headers)).status_code == 405
+    assert (await client.patch(url, json={"scopes": []}, headers=tenant.client_headers)).status_code == 422
+    marked = {"trusted": True, "scopes": ["admin:workspace"]}
+    assert (await client.patch(url, json=marked, headers=tenant.client_headers)).status_code == 422
+    assert (await client.patch(url, json={"trusted": 1}, headers=tenant.client_headers)).status_code == 422
+    assert (await client.get(url, headers=tenant.client_headers)).json()["trusted"] is False
 
 
 async def test_stored_scopes_beyond_a_key_s_open_nothing(

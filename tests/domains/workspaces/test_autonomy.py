@@ -31,6 +31,7 @@ async def test_it_is_manual_until_somebody_chooses(
         "max_cost_increase_percent": 10.0,
         "allowed_change_kinds": ["instructions", "few_shot"],
         "budget_per_night_usd": "2.5",
+        "allow_production": False,
     }
     back = await client.put(url, json={"mode": "recommend"}, headers=tenant.client_headers)
     assert (back.json()["mode"], back.json()["bounds"]) == ("recommend", None)
@@ -52,6 +53,7 @@ async def test_it_is_manual_until_somebody_chooses(
         {"mode": "bounded_auto", "bounds": BOUNDS | {"allowed_change_kinds": ["tools"]}},
         {"mode": "bounded_auto", "bounds": BOUNDS | {"max_cost_increase_percent": -1}},
         {"mode": "bounded_auto", "bounds": BOUNDS | {"budget_per_night_usd": "-1"}},
+        {"mode": "bounded_auto", "bounds": BOUNDS | {"allow_production": "yes"}},
         {"mode": "bounded_auto", "bounds": {key: BOUNDS[key] for key in list(BOUNDS)[:2]}},
         {"mode": "manual", "workspace_id": "0"},
     ],

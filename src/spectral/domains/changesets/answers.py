@@ -6,24 +6,30 @@ from typing import Any
 from spectral.domains.changesets.clusters import SeenCluster
 from spectral.domains.changesets.evidence import Explanation
 from spectral.domains.changesets.experiments import CompletedExperiment
-from spectral.domains.changesets.models import Changeset, ClusterMember, ExperimentArm, Validation
+from spectral.domains.changesets.guarding_answers import guard_out
+from spectral.domains.changesets.models import Changeset, ExperimentArm, Validation
 from spectral.domains.changesets.schemas import (
     CandidateOut,
     ChangeOut,
     ChangesetDetailOut,
     ChangesetOut,
     ClusterDetailOut,
+    ClusterExampleOut,
     ClusterMemberOut,
     ClusterOut,
+    ClusterSightingOut,
     ComparisonOut,
     CostOut,
+    EvidenceClusterOut,
     EvidenceOut,
     ExperimentArmOut,
     ExperimentOut,
     HoldoutLookOut,
     LookArmOut,
+    RecurrenceOut,
     ValidationOut,
 )
+from spectral.platform.shared.pagination import Collection, Page
 
 
 def changeset_out(changeset: Changeset, latest: Validation | None) -> ChangesetOut:
@@ -47,6 +53,7 @@ def changeset_detail_out(found: Explanation) -> ChangesetDetailOut:
             "evidence": _evidence_out(found, diff),
             "validation": None if latest is None else validation_out(latest),
             "cost": _cost_out(changeset.search_cost_nano_usd, found.validation_cost_nano_usd),
+            "guard": None if found.guard is None else guard_out(found.guard),
         }
     )
 
@@ -61,6 +68,7 @@ def validation_out(validation: Validation) -> ValidationOut:
             **shown,
             **{name: evidence.get(name) for name in names},
             "guards": evidence.get("guards", []),
+            "judges": evidence.get("judges", []),
             "champion": _arm_out(evidence.get("champion")),
             "challenger": _arm_out(evidence.get("challenger")),
             "max_cost_usd": validation.max_cost_nano_usd,
@@ -74,39 +82,77 @@ def cluster_out(seen: SeenCluster) -> ClusterOut:
     return ClusterOut.model_validate(_cluster_members(seen))
 
 
-def cluster_detail_out(seen: SeenCluster) -> ClusterDetailOut:
-    """A cluster with all its members."""
+def cluster_detail_out(seen: SeenCluster, page: Page) -> ClusterDetailOut:
+    """A cluster with one page of its members."""
+    link = seen.link
+    known = link is not None and link.fixed_items is not None
+    fixed = set((link.fixed_items if link is not None else None) or ())
+    members = [
+        ClusterMemberOut(
+            item_id=member.item_id,
+            text=member.text,
+            trace_id=seen.traces.get(member.item_id),
+            example=member.example,
+            fixed=str(member.item_id) in fixed if known else None,
+        )
+        for member in seen.members
+    ]
+    history = [
+        ClusterSightingOut(
+            scan_id=one.scan_id, at=one.created_at, size=one.size, share=one.share, stability=one.stability
+        )
+        for one in seen.history
+    ]
+    broken = sorted((link.broken_items if link is not None else None) or ())
     return ClusterDetailOut.model_validate(
-        {**_cluster_members(seen), "members": [_member_out(member) for member in seen.members]}
+        {
+            **_cluster_members(seen),
+            "members": Collection.of(members, seen.members_total, page),
+            "history": history,
+            "broken_item_ids": broken if known else None,
+        }
     )
 
 
 def experiment_out(found: CompletedExperiment) -> ExperimentOut:
     """An experiment with its arms."""
-    names = [name for name in ExperimentOut.model_fields if name != "arms"]
-    shown = {name: getattr(found.experiment, name) for name in names}
-    return ExperimentOut.model_validate({**shown, "arms": [_experiment_arm_out(arm) for arm in found.arms]})
+    experiment = found.experiment
+    shown = {name: getattr(experiment, name, None) for name in ExperimentOut.model_fields if name != "arms"}
+    return ExperimentOut.model_validate(
+        {
+            **shown,
+            "max_cost_usd": experiment.max_cost_nano_usd,
+            "cost_usd": experiment.cost_nano_usd,
+            "arms": [experiment_arm_out(arm) for arm in found.arms],
+        }
+    )
 
 
 def comparison_out(arm: ExperimentArm) -> ComparisonOut:
     """A candidate against the champion."""
-    effect = arm.effect or {}
-    return ComparisonOut(
-        label=arm.label,
-        version=arm.version,
-        config_hash=arm.config_hash,
-        changes=arm.changes,
-        n=effect.get("n", 0),
-        effect=effect.get("effect", 0.0),
-        low=effect.get("low"),
-        high=effect.get("high"),
-        method=effect.get("method", "none"),
-        p_value=effect.get("p_value"),
-        p_adjusted=effect.get("p_adjusted"),
-        wins=effect.get("wins", 0),
-        losses=effect.get("losses", 0),
-        broken_guards=list(effect.get("broken_guards", [])),
-        frontier=arm.frontier,
+    return ComparisonOut.model_validate(comparison_members(arm, arm.effect or {}))
+
+
+def comparison_members(arm: ExperimentArm, effect: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a comparison, whoever made it: those that a scan does not record are null or empty."""
+    members: dict[str, Any] = {name: effect.get(name) for name in ComparisonOut.model_fields}
+    absent = {"n": 0, "effect": 0.0, "method": "none", "wins": 0, "losses": 0}
+    listed = {name: list(effect.get(name) or []) for name in ("broken_guards", "guards", "reasons")}
+    named = {name: getattr(arm, name) for name in ("label", "version", "config_hash", "changes", "frontier")}
+    return {**members, **{name: effect.get(name, value) for name, value in absent.items()}, **listed, **named}
+
+
+def experiment_arm_out(arm: ExperimentArm, summary: Mapping[str, Any] | None = None) -> ExperimentArmOut:
+    """An arm; with the numbers of a summary of its own, else with those that were recorded."""
+    numbers = arm.summary if summary is None else summary
+    members = {name: numbers.get(name) for name in ExperimentArmOut.model_fields}
+    return ExperimentArmOut.model_validate(
+        {
+            **members,
+            **{name: getattr(arm, name) for name in ("label", "version", "config_hash", "frontier")},
+            "champion": arm.position == 0,
+            "mean_cost_usd": _whole(numbers.get("mean_cost_nano_usd")),
+        }
     )
 
 
@@ -127,7 +173,10 @@ def _evidence_out(found: Explanation, diff: list[ChangeOut]) -> EvidenceOut:
     return EvidenceOut.model_validate(
         {
             "trace_ids": found.traces,
-            "clusters": [cluster_out(seen) for seen in found.clusters],
+            "clusters": [
+                EvidenceClusterOut.model_validate({**_cluster_members(seen), "trace_ids": found.traces_of(seen)})
+                for seen in found.clusters
+            ],
             "candidate": CandidateOut(
                 base_version=changeset.base_version,
                 base_config_hash=changeset.base_config_hash,
@@ -164,30 +213,16 @@ def _arm_out(arm: Mapping[str, Any] | None) -> LookArmOut | None:
 
 def _cluster_members(seen: SeenCluster) -> dict[str, Any]:
     cluster, sighting, link = seen.cluster, seen.sighting, seen.link
+    names = ("id", "agent_id", "label", "label_curated", "status", "note", "split_from", "updated_at")
     return {
-        **{name: getattr(cluster, name) for name in ("id", "label", "status", "note", "updated_at")},
-        **{name: getattr(cluster, name) for name in ("first_scan_id", "last_scan_id")},
-        **{name: getattr(sighting, name) for name in ("size", "share", "stability")},
-        **{name: getattr(link, name) for name in ("failures", "fixed", "broke")},
-        "sightings": seen.sightings,
-        "examples": [_member_out(member) for member in seen.examples],
+        **{name: getattr(cluster, name) for name in (*names, "first_scan_id", "last_scan_id")},
+        **{name: getattr(sighting, name) for name in ("size", "share", "stability", "scan_id")},
+        **{name: getattr(link, name, None) for name in ("failures", "fixed", "broke")},
+        **{name: getattr(seen, name) for name in ("sightings", "first_seen_at", "last_seen_at", "changeset_id")},
+        "recurrence": RecurrenceOut(seen=seen.recurrence.seen, scans=seen.recurrence.scans),
+        "merged_ids": [part.id for part in seen.merged],
+        "examples": [ClusterExampleOut(item_id=one.item_id, text=one.text) for one in seen.examples],
     }
-
-
-def _member_out(member: ClusterMember) -> ClusterMemberOut:
-    return ClusterMemberOut(item_id=member.item_id, text=member.text)
-
-
-def _experiment_arm_out(arm: ExperimentArm) -> ExperimentArmOut:
-    names = ("objective", "accuracy", "accuracy_low", "accuracy_high", "items", "missing", "mean_latency_ms")
-    return ExperimentArmOut.model_validate(
-        {
-            **{name: arm.summary.get(name) for name in names},
-            **{name: getattr(arm, name) for name in ("label", "version", "config_hash", "frontier")},
-            "champion": arm.position == 0,
-            "mean_cost_usd": _whole(arm.summary.get("mean_cost_nano_usd")),
-        }
-    )
 
 
 def _whole(nano: float | None) -> int | None:

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Controller, Response, get, patch, post
+from litestar import Controller, Response, get, post
 from litestar.di import Provide
 from litestar.params import QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,25 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.changesets.answers import (
     changeset_detail_out,
     changeset_out,
-    cluster_detail_out,
-    cluster_out,
-    comparison_out,
-    experiment_out,
     validation_out,
 )
-from spectral.domains.changesets.clusters import ClusterService
 from spectral.domains.changesets.evidence import EvidenceService
-from spectral.domains.changesets.experiments import ExperimentService
 from spectral.domains.changesets.schemas import (
     AcceptIn,
     ChangesetDetailOut,
     ChangesetOut,
     CloseIn,
-    ClusterDetailOut,
-    ClusterOut,
-    ClusterPatch,
-    ComparisonOut,
-    ExperimentOut,
     ValidationIn,
     ValidationOut,
 )
@@ -59,14 +48,6 @@ def provide_changeset_service(session: AsyncSession, access: WorkspaceAccess) ->
 
 def provide_evidence_service(session: AsyncSession, access: WorkspaceAccess) -> EvidenceService:
     return EvidenceService(session, access)
-
-
-def provide_cluster_service(session: AsyncSession, access: WorkspaceAccess) -> ClusterService:
-    return ClusterService(session, access)
-
-
-def provide_experiment_service(session: AsyncSession, access: WorkspaceAccess) -> ExperimentService:
-    return ExperimentService(session, access)
 
 
 def provide_validation_service(session: AsyncSession, access: WorkspaceAccess, launcher: Launcher) -> ValidationService:
@@ -110,7 +91,8 @@ class ChangesetController(Controller):
         summary="Accept a change set: its candidate goes live",
         description=(
             "Promotes the candidate to the target environment. Refused with the reason and the number of further "
-            "samples needed unless a holdout has validated the gain, or `override_reason` is given, which is audited."
+            "samples needed unless a holdout has validated the gain, or `override_reason` is given, which is audited. "
+            "With a holdback, a tenth of the sessions by default, a guard compares both versions until it decides."
         ),
         status_code=200,
         guards=[APPROVE],
@@ -122,7 +104,8 @@ class ChangesetController(Controller):
         changeset_id: UUID,
         data: AcceptIn | None = None,
     ) -> ChangesetDetailOut:
-        await service.accept_changeset(changeset_id, None if data is None else data.override_reason)
+        wanted = data or AcceptIn()
+        await service.accept_changeset(changeset_id, wanted.override_reason, holdback=wanted.holdback)
         return changeset_detail_out(await evidence.explain(changeset_id))
 
     @post(
@@ -171,72 +154,6 @@ class ChangesetController(Controller):
     ) -> ChangesetDetailOut:
         await service.rollback_changeset(changeset_id, None if data is None else data.reason)
         return changeset_detail_out(await evidence.explain(changeset_id))
-
-
-class ClusterController(Controller):
-    """The failure clusters that a change set is about."""
-
-    path = PATH + "/{changeset_id:uuid}/clusters"
-    tags = ("Changeset clusters",)
-    dependencies = {"service": Provide(provide_cluster_service, sync_to_thread=False)}  # noqa: RUF012
-
-    @get(operation_id="listClusters", summary="List the failure clusters, the largest first", guards=[READ])
-    async def list_clusters(self, service: ClusterService, changeset_id: UUID, page: Page) -> Collection[ClusterOut]:
-        found, total = await service.list_clusters(changeset_id, page)
-        return Collection.of([cluster_out(seen) for seen in found], total, page)
-
-    @get(
-        "/{cluster_id:uuid}",
-        operation_id="readCluster",
-        summary="Read a failure cluster with its members",
-        guards=[READ],
-    )
-    async def read_cluster(self, service: ClusterService, changeset_id: UUID, cluster_id: UUID) -> ClusterDetailOut:
-        return cluster_detail_out(await service.read_cluster(changeset_id, cluster_id))
-
-    @patch(
-        "/{cluster_id:uuid}",
-        operation_id="curateCluster",
-        summary="Rename a failure cluster, set its status or note; later scans keep it",
-        guards=[WRITE],
-    )
-    async def curate_cluster(
-        self, service: ClusterService, changeset_id: UUID, cluster_id: UUID, data: ClusterPatch
-    ) -> ClusterDetailOut:
-        changes = data.model_dump(exclude_unset=True)
-        return cluster_detail_out(await service.curate_cluster(changeset_id, cluster_id, changes))
-
-
-class ExperimentController(Controller):
-    """Configurations compared on the same items."""
-
-    path = PATH + "/experiments"
-    tags = ("Changeset experiments",)
-    dependencies = {"service": Provide(provide_experiment_service, sync_to_thread=False)}  # noqa: RUF012
-
-    @get(operation_id="listExperiments", summary="List the experiments, newest first", guards=[READ])
-    async def list_experiments(
-        self, service: ExperimentService, page: Page, agent_id: AgentQuery = None, scan_id: ScanQuery = None
-    ) -> Collection[ExperimentOut]:
-        found, total = await service.list_experiments(page, agent_id=agent_id, scan_id=scan_id)
-        return Collection.of([experiment_out(one) for one in found], total, page)
-
-    @get("/{experiment_id:uuid}", operation_id="readExperiment", summary="Read an experiment", guards=[READ])
-    async def read_experiment(self, service: ExperimentService, experiment_id: UUID) -> ExperimentOut:
-        return experiment_out(await service.read_experiment(experiment_id))
-
-    @get(
-        "/{experiment_id:uuid}/results",
-        operation_id="listExperimentResults",
-        summary="List the candidates against the champion, with intervals",
-        guards=[READ],
-    )
-    async def list_results(
-        self, service: ExperimentService, experiment_id: UUID, page: Page
-    ) -> Collection[ComparisonOut]:
-        candidates = (await service.read_experiment(experiment_id)).arms[1:]
-        shown = candidates[page.offset : page.offset + page.limit]
-        return Collection.of([comparison_out(arm) for arm in shown], len(candidates), page)
 
 
 class ValidationController(Controller):

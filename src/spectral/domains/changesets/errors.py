@@ -1,8 +1,9 @@
 """The problems only change sets have; each says what would help."""
 
 from typing import Any, ClassVar
+from uuid import UUID
 
-from spectral.platform.shared.errors import BusinessRuleViolationError
+from spectral.platform.shared.errors import BusinessRuleViolationError, ConflictError, ValidationFailedError
 
 
 class HoldoutSpentError(BusinessRuleViolationError):
@@ -19,15 +20,29 @@ class HoldoutSpentError(BusinessRuleViolationError):
 
 
 class TooFewSamplesError(BusinessRuleViolationError):
-    """The holdout is too small for any verdict."""
+    """A holdout, or the split of an experiment, is too small for any verdict."""
 
     slug: ClassVar[str] = "too-few-samples"
     title: ClassVar[str] = "Too Few Samples"
 
-    def __init__(self, size: int, minimum: int) -> None:
+    def __init__(self, size: int, minimum: int, *, what: str = "A holdout") -> None:
         super().__init__(
-            f"A holdout needs at least {minimum} items to decide anything and has {size}; add {minimum - size} more",
+            f"{what} needs at least {minimum} items to decide anything and has {size}; add {minimum - size} more",
             further_samples=minimum - size,
+        )
+
+
+class TooFewRecordedOutputsError(BusinessRuleViolationError):
+    """Too few samples of the set were made of traces and expect what those said."""
+
+    slug: ClassVar[str] = "too-few-recorded-outputs"
+    title: ClassVar[str] = "Too Few Recorded Outputs"
+
+    def __init__(self, found: int, minimum: int) -> None:
+        super().__init__(
+            f"A replica is compared with at least {minimum} recorded outputs, and outside of its holdout the set has "
+            f"{found} samples that were made of traces with their outputs",
+            further_samples=minimum - found,
         )
 
 
@@ -84,3 +99,100 @@ class NotLiveError(BusinessRuleViolationError):
             "you want instead",
             live_version=live_version,
         )
+
+
+class SampleSetVersionError(BusinessRuleViolationError):
+    """An experiment is pinned to the sample set as it is, and it is not any more as was asked for."""
+
+    slug: ClassVar[str] = "sample-set-version"
+    title: ClassVar[str] = "Sample Set Version"
+
+    def __init__(self, wanted: int, current: int) -> None:
+        super().__init__(
+            f"The sample set is at version {current}; version {wanted} cannot be measured any more",
+            current_version=current,
+        )
+
+
+class ExperimentItemsChangedError(BusinessRuleViolationError):
+    """Items that an experiment is pinned to were changed or deleted before it could measure them."""
+
+    slug: ClassVar[str] = "experiment-items-changed"
+    title: ClassVar[str] = "Experiment Items Changed"
+
+
+class IncomparableExperimentsError(BusinessRuleViolationError):
+    """Experiments that were not made on the same samples by the same rubric cannot be compared."""
+
+    slug: ClassVar[str] = "incomparable-experiments"
+    title: ClassVar[str] = "Incomparable Experiments"
+
+
+class OutputsRefusedError(ValidationFailedError):
+    """Lines of outputs that cannot be taken; `errors` names them, and nothing of the request was kept."""
+
+    slug: ClassVar[str] = "outputs-refused"
+    title: ClassVar[str] = "Outputs Refused"
+
+
+class NotWaitingForOutputsError(BusinessRuleViolationError):
+    """The experiment executes the agent itself, or has all outputs, or has ended."""
+
+    slug: ClassVar[str] = "not-waiting-for-outputs"
+    title: ClassVar[str] = "Not Waiting For Outputs"
+
+
+class ClusterOfAnotherAgentError(BusinessRuleViolationError):
+    """What one agent gets wrong is never what another one gets wrong."""
+
+    slug: ClassVar[str] = "cluster-of-another-agent"
+    title: ClassVar[str] = "Cluster Of Another Agent"
+
+    def __init__(self, cluster_id: UUID) -> None:
+        super().__init__(
+            f"Cluster {cluster_id} is another agent's; only clusters of one agent can be merged or exchange items",
+            cluster_id=str(cluster_id),
+        )
+
+
+class MergedClusterError(BusinessRuleViolationError):
+    """The cluster is part of another one already."""
+
+    slug: ClassVar[str] = "cluster-merged"
+    title: ClassVar[str] = "Cluster Merged"
+
+    def __init__(self, cluster_id: UUID, merged_into: UUID) -> None:
+        super().__init__(
+            f"Cluster {cluster_id} was merged into {merged_into}; name that one",
+            cluster_id=str(cluster_id),
+            merged_into=str(merged_into),
+        )
+
+
+class EmptyClusterError(BusinessRuleViolationError):
+    """Nothing would be left of a cluster."""
+
+    slug: ClassVar[str] = "empty-cluster"
+    title: ClassVar[str] = "Empty Cluster"
+
+    def __init__(self, cluster_id: UUID) -> None:
+        super().__init__(
+            f"Nothing would be left in cluster {cluster_id}; merge the clusters instead", cluster_id=str(cluster_id)
+        )
+
+
+class ClusterNotDivisibleError(BusinessRuleViolationError):
+    """What is known about the cluster does not tell its parts."""
+
+    slug: ClassVar[str] = "cluster-not-divisible"
+    title: ClassVar[str] = "Cluster Not Divisible"
+
+
+class ClusterChangedError(ConflictError):
+    """Somebody has curated the cluster meanwhile."""
+
+    slug: ClassVar[str] = "cluster-changed"
+    title: ClassVar[str] = "Cluster Changed"
+
+    def __init__(self, cluster_id: UUID) -> None:
+        super().__init__(f"The members of cluster {cluster_id} have changed meanwhile; read it and choose again")

@@ -1,5 +1,6 @@
 """The evidence chain of a change set: traces → clusters → diff → experiment → look at a holdout → verdict."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -7,11 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.changesets.clusters import ClusterService, SeenCluster
 from spectral.domains.changesets.experiments import CompletedExperiment, ExperimentService
+from spectral.domains.changesets.guarding_models import PromotionGuard
+from spectral.domains.changesets.guarding_service import GuardService
 from spectral.domains.changesets.models import Changeset, Validation
 from spectral.domains.changesets.repository import ChangesetRepository, ValidationRepository
-from spectral.domains.samples.service import SampleService
+from spectral.domains.samples.origins import SampleOrigins
 from spectral.platform.access.principal import WorkspaceAccess
-from spectral.platform.shared.errors import NotFoundError
 from spectral.platform.shared.pagination import MAXIMUM_LIMIT, Page
 
 TRACES_SHOWN = 20
@@ -21,7 +23,7 @@ TRACES_SHOWN = 20
 class Explanation:
     """Why a change set says what it says.
 
-    validations: every look, the last one first.  traces: of examples of its clusters, at most 20.
+    validations: every look, the last one first.  origins: of examples of its clusters, the trace each was made of.
     validation_cost_nano_usd: of all looks, None where one is unknown.
     """
 
@@ -29,12 +31,23 @@ class Explanation:
     validations: list[Validation]
     clusters: list[SeenCluster]
     experiment: CompletedExperiment | None
-    traces: list[str]
+    origins: Mapping[UUID, str]
+    guard: PromotionGuard | None = None
 
     @property
     def latest(self) -> Validation | None:
         """The look that the change set's state follows from."""
         return self.validations[0] if self.validations else None
+
+    @property
+    def traces(self) -> list[str]:
+        """The traces of examples of all clusters, at most 20."""
+        return list(dict.fromkeys(trace for seen in self.clusters for trace in self.traces_of(seen)))[:TRACES_SHOWN]
+
+    def traces_of(self, seen: SeenCluster) -> list[str]:
+        """The traces that the examples of one cluster were made of."""
+        found = [self.origins[member.item_id] for member in seen.examples if member.item_id in self.origins]
+        return list(dict.fromkeys(found))
 
     @property
     def validation_cost_nano_usd(self) -> int | None:
@@ -50,7 +63,8 @@ class EvidenceService:
         self._validations = ValidationRepository(session, access)
         self._clusters = ClusterService(session, access)
         self._experiments = ExperimentService(session, access)
-        self._samples = SampleService(session, access)
+        self._origins = SampleOrigins(session, access)
+        self._guards = GuardService(session, access)
 
     async def explain(self, changeset_id: UUID) -> Explanation:
         """Raises NotFoundError."""
@@ -64,17 +78,7 @@ class EvidenceService:
             validations=await self._validations.of_changeset(changeset_id),
             clusters=clusters,
             experiment=experiment,
-            traces=await self._traces(changeset.sample_set_id, clusters),
+            # An item may be deleted while the evidence about it stays; then nobody knows its trace any more.
+            origins=await self._origins.trace_ids([member.item_id for seen in clusters for member in seen.examples]),
+            guard=await self._guards.find_guard(changeset_id),
         )
-
-    async def _traces(self, set_id: UUID, clusters: list[SeenCluster]) -> list[str]:
-        items = [member.item_id for seen in clusters for member in seen.examples][:TRACES_SHOWN]
-        traces: dict[str, None] = {}
-        for item_id in items:
-            try:
-                item = await self._samples.read_item(set_id, item_id)
-            except NotFoundError:
-                continue  # an item may be deleted while the evidence about it stays
-            if item.source_trace_id is not None:
-                traces[item.source_trace_id] = None
-        return list(traces)

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral.domains.agents.service import AgentService
+from spectral.domains.agents.settings import execution_of
 from spectral.domains.changesets.models import Experiment, ExperimentArm
 from spectral.domains.changesets.repository import ArmRepository, ExperimentRepository
 from spectral.domains.evaluations.objectives import ObjectiveSpec
@@ -62,6 +64,7 @@ class ExperimentService:
     """The experiments of one workspace, in the caller's transaction."""
 
     def __init__(self, session: AsyncSession, access: WorkspaceAccess) -> None:
+        self._session = session
         self._access = access
         self._experiments = ExperimentRepository(session, access)
         self._arms = ArmRepository(session, access)
@@ -73,8 +76,10 @@ class ExperimentService:
             known = await self._experiments.find(*same)
             if known is not None:
                 return known
+        agent = await AgentService(self._session, self._access).read_agent(draft.agent_id)
         experiment = self._experiments.add(
             Experiment(
+                execution=execution_of(agent),
                 scan_id=draft.scan_id,
                 agent_id=draft.agent_id,
                 name=draft.name,

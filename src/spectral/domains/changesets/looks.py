@@ -10,17 +10,20 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.agents.config import ConfigDocument
-from spectral.domains.agents.runtime import AgentRuntime, runtime_for
+from spectral.domains.agents.runtime import AgentRuntime, Runtimes
 from spectral.domains.agents.service import AgentService
+from spectral.domains.changesets.autonomy import AutomaticAcceptance
 from spectral.domains.changesets.decision import Decision, Reason, Verdict
 from spectral.domains.changesets.ledger import LookPlan, items_of_stage
 from spectral.domains.changesets.models import Changeset, HoldoutLedger, Validation
 from spectral.domains.changesets.numbers import decide_look, evidence_of, seed_of_look
+from spectral.domains.changesets.replica_checks import ReplicaCheckService
 from spectral.domains.changesets.repository import ChangesetRepository, LedgerRepository, ValidationRepository
 from spectral.domains.changesets.service import ChangesetService
 from spectral.domains.changesets.states import ChangesetState
 from spectral.domains.changesets.validation import KIND
 from spectral.domains.evaluations.budget import Budget
+from spectral.domains.evaluations.calibration import CalibrationService
 from spectral.domains.evaluations.measurement import Measured, Measurement, cost_by_model
 from spectral.domains.evaluations.objectives import ObjectiveSpec
 from spectral.domains.evaluations.scoring import RubricSpec
@@ -72,10 +75,11 @@ class _Look:
     items: list[Sample]
     runtime: AgentRuntime
     further_items: int | None
+    replica_is_shown: bool
 
 
-class _RunExecution:
-    """A look as a node of a run: interrupted at its next await when the run ends from outside."""
+class RunExecution:
+    """A look, or an experiment, as a node of a run: interrupted at its next await when the run ends from outside."""
 
     def __init__(self, context: TaskContext) -> None:
         self.database = context.database
@@ -90,11 +94,12 @@ class _RunExecution:
         """A cancelled run's nodes are told by their task's cancellation."""
 
 
-def validation_task(door: ModelDoor) -> TaskFunction:
+def validation_task(door: ModelDoor, runtimes: Runtimes) -> TaskFunction:
     """What the node of `validation.WORKFLOW` calls."""
 
     async def look(context: TaskContext) -> Any:
-        validation = await validate(_RunExecution(context), UUID(context.inputs["validation_id"]), door=door)
+        validation_id = UUID(context.inputs["validation_id"])
+        validation = await validate(RunExecution(context), validation_id, door=door, runtimes=runtimes)
         return {"status": validation.status, "verdict": validation.verdict, "n_more": validation.n_more}
 
     return look
@@ -116,22 +121,20 @@ class ValidationEnding:
         await _note_end(session, access, validation, "failed", Reason.EXECUTION_FAILED, failure)
 
 
-async def validate(
-    execution: Execution, validation_id: UUID, *, door: ModelDoor, runtime: AgentRuntime | None = None
-) -> Validation:
+async def validate(execution: Execution, validation_id: UUID, *, door: ModelDoor, runtimes: Runtimes) -> Validation:
     """The look has its verdict, and so has its change set; a finished look is answered as it is.
 
     No transaction is open while anything is executed. What was measured before a crash is read from the journal, so
     the verdict is the same. A refusal (a spent budget, an unknown model) ends as `failed`, inconclusive. Raises what
     the execution raises when it is cancelled or has lost its lease, and whatever was not foreseen, after noting it.
-    runtime: instead of the agent's own.
+    door: to the models that score.  runtimes: where the agent's runtime is found.
     """
     validation = await _begin(execution, validation_id)
     if validation.finished_at is not None:
         return validation
     try:
-        look = await _load(execution, validation, door, runtime)
-        champion, challenger = await _measure(execution, look)
+        look = await _load(execution, validation, runtimes)
+        champion, challenger = await _measure(execution, look, door)
         decision = await asyncio.to_thread(_decide, look, champion, challenger)
         evidence = evidence_of(look.objective, decision, look.items, champion, challenger)
     except _ClosedMeanwhileError:
@@ -166,7 +169,7 @@ async def _begin(execution: Execution, validation_id: UUID) -> Validation:
         return validation
 
 
-async def _load(execution: Execution, validation: Validation, door: ModelDoor, runtime: AgentRuntime | None) -> _Look:
+async def _load(execution: Execution, validation: Validation, runtimes: Runtimes) -> _Look:
     access = execution.access
     async with execution.database.transaction(access, read_only=True) as session:
         changeset = await ChangesetRepository(session, access).get(validation.changeset_id)
@@ -176,6 +179,7 @@ async def _load(execution: Execution, validation: Validation, door: ModelDoor, r
         challenger = await agents.read_config(agent.id, changeset.candidate_version)
         rubric = await RubricService(session, access).read_rubric_spec(changeset.rubric_id, changeset.rubric_version)
         samples = await SampleService(session, access).holdout_items(validation.holdout_id)
+        shown = await ReplicaCheckService(session, access).is_shown(agent.id, changeset.base_config_hash)
         ledger = await LedgerRepository(session, access).find(HoldoutLedger.holdout_id == validation.holdout_id)
     plan = LookPlan.for_holdout(len(samples)) if ledger is None else LookPlan.from_document(ledger.plan)
     return _Look(
@@ -192,12 +196,13 @@ async def _load(execution: Execution, validation: Validation, door: ModelDoor, r
             validation.holdout_digest,
             validation.items,
         ),
-        runtime=runtime or runtime_for(agent.runtime, door),
+        runtime=runtimes.of(access, agent, subject=f"{KIND}:{validation.id}"),
         further_items=plan.further_items(validation.stage),
+        replica_is_shown=shown,
     )
 
 
-async def _measure(execution: Execution, look: _Look) -> tuple[list[Measured], list[Measured]]:
+async def _measure(execution: Execution, look: _Look, door: ModelDoor) -> tuple[list[Measured], list[Measured]]:
     validation = look.validation
 
     async def checkpoint() -> None:
@@ -217,6 +222,7 @@ async def _measure(execution: Execution, look: _Look) -> tuple[list[Measured], l
         budget=Budget(2 * len(look.items) * validation.repeats, validation.max_cost_nano_usd),
         checkpoint=checkpoint,
         fence=execution.fence,
+        door=door,
     )
 
     async def arm(config: ConfigDocument, items: Sequence[Sample]) -> list[Measured]:
@@ -244,8 +250,9 @@ def _decide(look: _Look, champion: Sequence[Measured], challenger: Sequence[Meas
         next_stage_items=look.further_items,
         seed=seed_of_look(validation.holdout_digest, *hashes, validation.look),
     )
-    if changeset.execution == "replica" and decision.verdict is not Verdict.INCONCLUSIVE:
-        # What was executed is a reconstruction of the agent, so the holdout cannot speak for the agent itself.
+    if changeset.execution == "replica" and not look.replica_is_shown and decision.verdict is not Verdict.INCONCLUSIVE:
+        # What was executed is a reconstruction of the agent that nobody has shown to agree with it, so the holdout
+        # cannot speak for the agent itself.
         return replace(decision, verdict=Verdict.INCONCLUSIVE, reasons=(Reason.REPLICA,))
     return decision
 
@@ -260,7 +267,10 @@ async def _finish(execution: Execution, look: _Look, decision: Decision, evidenc
         validation.verdict = decision.verdict
         validation.reasons = [reason.value for reason in decision.reasons]
         validation.n_more = decision.n_more
-        validation.evidence = evidence
+        # How well the judges of this gain agree with people is part of what the verdict rests on.
+        changeset, calibration = look.changeset, CalibrationService(session, execution.access)
+        judges = await calibration.calibration_of(changeset.rubric_id, changeset.rubric_version)
+        validation.evidence = {**evidence, "judges": [judge.to_document() for judge in judges]}
         validation.cost_nano_usd = cost
         await validations.flush()
         await ChangesetService(session, execution.access).record_verdict(
@@ -268,6 +278,7 @@ async def _finish(execution: Execution, look: _Look, decision: Decision, evidenc
         )
         if validation.look == validation.looks_planned:
             await _retire(session, execution.access, validation)
+        await AutomaticAcceptance(session, execution.access).consider(validation.changeset_id)
     return validation
 
 
@@ -279,6 +290,16 @@ async def _end_without_verdict(
         validation = await ValidationRepository(session, execution.access).get(validation_id)
         await _note_end(session, execution.access, validation, status, reason, failure)
     return validation
+
+
+async def abandon_look(session: AsyncSession, access: WorkspaceAccess, changeset_id: UUID, requested_by: str) -> None:
+    """The look that its scan was taking, if any, is cancelled without a verdict; it told nobody anything.
+
+    requested_by: the scan's own actor; a look that somebody asked for by hand has a run of its own, which goes on.
+    """
+    for validation in await ValidationRepository(session, access).of_changeset(changeset_id):
+        if validation.finished_at is None and validation.requested_by == requested_by:
+            await _note_end(session, access, validation, "cancelled", Reason.CANCELLED, None)
 
 
 async def _note_end(

@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from spectral.platform.db.base import Base, NanoUsdColumn, UtcTime, WorkspaceOwned, tenant_fk
+from spectral.platform.db.base import Base, Json, NanoUsdColumn, UtcTime, WorkspaceOwned, tenant_fk
 from spectral.platform.shared.clock import utc_now
 
 
@@ -78,12 +78,16 @@ class FailureCluster(WorkspaceOwned, Base):
     """A kind of failure of one agent that is recognised again in later scans; label, status and note are a person's.
 
     label_curated: a person chose the label, so a later scan does not rename it.  centroid: term → weight, unit length.
+    merged_into: the cluster that a person said this one is part of; what is recognised as this one is that one then.
+    split_from: the cluster that a person took this one out of.
     """
 
     __tablename__ = "failure_cluster"
     __table_args__ = (
         sa.CheckConstraint("status IN ('open', 'investigating', 'resolved', 'muted')", name="status"),
         tenant_fk("agent_id", "agent", ondelete="CASCADE"),
+        tenant_fk("merged_into", "failure_cluster", ondelete="CASCADE"),
+        tenant_fk("split_from", "failure_cluster", ondelete="CASCADE"),
         sa.Index(None, "workspace_id", "agent_id"),
     )
 
@@ -95,23 +99,52 @@ class FailureCluster(WorkspaceOwned, Base):
     centroid: Mapped[dict[str, Any]]
     first_scan_id: Mapped[UUID]
     last_scan_id: Mapped[UUID]
+    merged_into: Mapped[UUID | None]
+    split_from: Mapped[UUID | None]
     updated_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)
 
 
-class ClusterSighting(WorkspaceOwned, Base):
-    """A failure cluster as one scan saw it.
+class ClusterRule(WorkspaceOwned, Base):
+    """What a person said about one item of an agent: it belongs to a cluster, or is apart from it, in every scan.
 
-    share: of the scan's failures, 0–1.  stability: 0–1, None where it was not estimated.
+    An item belongs to one cluster at most. `item_id` carries no foreign key, as with members.
+    """
+
+    __tablename__ = "failure_cluster_rule"
+    __table_args__ = (
+        sa.CheckConstraint("kind IN ('belongs', 'apart')", name="kind"),
+        tenant_fk("agent_id", "agent", ondelete="CASCADE"),
+        tenant_fk("cluster_id", "failure_cluster", ondelete="CASCADE"),
+        sa.UniqueConstraint("workspace_id", "item_id", "cluster_id"),
+        sa.Index(None, "workspace_id", "agent_id"),
+        sa.Index(None, "workspace_id", "cluster_id"),
+    )
+
+    agent_id: Mapped[UUID]
+    item_id: Mapped[UUID]
+    cluster_id: Mapped[UUID]
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    created_by: Mapped[str] = mapped_column(sa.String(100))
+
+
+class ClusterSighting(WorkspaceOwned, Base):
+    """A failure cluster as one scan saw it, under what people have said about it since.
+
+    cluster_id: None for the failures of the scan that are in no cluster, one such row a scan.  share: of the scan's
+    failures, 0–1.  stability: 0–1, None where it was not estimated.
     """
 
     __tablename__ = "failure_cluster_sighting"
     __table_args__ = (
+        tenant_fk("agent_id", "agent", ondelete="CASCADE"),
         tenant_fk("cluster_id", "failure_cluster", ondelete="CASCADE"),
         sa.UniqueConstraint("workspace_id", "scan_id", "cluster_id"),
         sa.Index(None, "workspace_id", "cluster_id"),
+        sa.Index(None, "workspace_id", "agent_id", "created_at"),
     )
 
-    cluster_id: Mapped[UUID]
+    agent_id: Mapped[UUID]
+    cluster_id: Mapped[UUID | None]
     scan_id: Mapped[UUID]
     position: Mapped[int]
     label: Mapped[str] = mapped_column(sa.String(200))
@@ -121,7 +154,11 @@ class ClusterSighting(WorkspaceOwned, Base):
 
 
 class ClusterMember(WorkspaceOwned, Base):
-    """A failed item of a sighting; `text` is what a person reads of those that explain it best, None for the others."""
+    """A failed item of a sighting; `text` is what a person reads of it, None where the scan kept none.
+
+    example: one of those that explain the cluster best.  terms: term → weight, what its likeness to clusters is told
+    from; empty where the scan kept none.
+    """
 
     __tablename__ = "failure_cluster_member"
     __table_args__ = (
@@ -133,12 +170,16 @@ class ClusterMember(WorkspaceOwned, Base):
     item_id: Mapped[UUID]
     position: Mapped[int]
     text: Mapped[str | None] = mapped_column(sa.Text)
+    example: Mapped[bool] = mapped_column(sa.Boolean)
+    terms: Mapped[dict[str, Any]]
 
 
 class ChangesetCluster(WorkspaceOwned, Base):
     """What a change set did to one failure cluster of its scan: of `failures` items it fixed some and broke others.
 
     failures: members that the champion failed; broke: items of the cluster's kind that only the candidate fails.
+    fixed_items: ids of what was fixed.  broken_items: id → terms of what was broken.  Both are None where only the
+    counts are known.
     """
 
     __tablename__ = "changeset_cluster"
@@ -154,17 +195,25 @@ class ChangesetCluster(WorkspaceOwned, Base):
     failures: Mapped[int]
     fixed: Mapped[int]
     broke: Mapped[int]
+    fixed_items: Mapped[list[Any] | None]
+    broken_items: Mapped[dict[str, Any] | None]
 
 
 class Experiment(WorkspaceOwned, Base):
     """A comparison of configurations on the same items of one split, never the holdout.
 
-    objective: the `ObjectiveSpec` it was judged by.  items: how many every arm was measured on.
+    What a scan records is `completed` when it is written; by hand it is asked for, and a run of the experiment's id
+    measures it. objective: the `ObjectiveSpec` it is judged by.  items: how many every arm is measured on; item_ids and
+    items_digest pin which, and what they said (`digest_of`), None for a scan's.  execution: native, runner, replica or
+    outputs (somebody else executed the agent).  margin: the loss that still counts as no regression.
     """
 
     __tablename__ = "experiment"
     __table_args__ = (
         sa.CheckConstraint("split IN ('reflect', 'select')", name="split"),
+        sa.CheckConstraint(
+            "status IN ('waiting', 'queued', 'running', 'completed', 'failed', 'cancelled')", name="status"
+        ),
         tenant_fk("agent_id", "agent", ondelete="RESTRICT"),
         tenant_fk("sample_set_id", "sample_set", ondelete="RESTRICT"),
         tenant_fk("rubric_id", "rubric", ondelete="RESTRICT"),
@@ -188,14 +237,27 @@ class Experiment(WorkspaceOwned, Base):
     repeats: Mapped[int]
     seed: Mapped[int] = mapped_column(sa.BigInteger)
     created_by: Mapped[str] = mapped_column(sa.String(100))
+    status: Mapped[str] = mapped_column(sa.String(16), default="completed", server_default="completed")
+    execution: Mapped[str] = mapped_column(sa.String(16), default="native", server_default="native")
+    margin: Mapped[float | None] = mapped_column(sa.Double)
+    max_evaluations: Mapped[int | None]
+    max_cost_nano_usd: Mapped[int | None] = mapped_column(NanoUsdColumn)
+    cost_nano_usd: Mapped[int | None] = mapped_column(NanoUsdColumn)
+    failure: Mapped[dict[str, Any] | None]
+    items_digest: Mapped[str | None] = mapped_column(sa.String(64))
+    # Thousands of ids, which no list of experiments reads.
+    item_ids: Mapped[list[Any] | None] = mapped_column(Json, deferred=True, deferred_raiseload=True)
+    started_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
 
 
 class ExperimentArm(WorkspaceOwned, Base):
     """One configuration in an experiment; position 0 is the champion that the others are compared with.
 
     summary: mean, interval, pass rate, cost and latency of this arm.  effect: the paired interval against the champion
-    with p-value and Holm-adjusted p-value, None for the champion.  frontier: no other arm is better in quality, cost
-    and latency.  version: None for a configuration that never became a version.
+    with p-value and Holm-adjusted p-value, None for the champion and before it was measured.  frontier: no other arm is
+    better in quality, cost and latency.  version: None for a configuration that never became a version.  config: the
+    document of an arm that somebody wrote for the experiment alone.
     """
 
     __tablename__ = "experiment_arm"
@@ -213,6 +275,36 @@ class ExperimentArm(WorkspaceOwned, Base):
     summary: Mapped[dict[str, Any]]
     effect: Mapped[dict[str, Any] | None]
     frontier: Mapped[bool] = mapped_column(sa.Boolean)
+    config: Mapped[dict[str, Any] | None]
+
+
+class ExperimentOutput(WorkspaceOwned, Base):
+    """What an arm of an experiment answered to one item, as somebody brought it who executed the agent.
+
+    A later line about the same execution replaces an earlier one until the experiment is scored.  error_type: None
+    where there is an output.  missing: the error says nothing about the agent.  cost_nano_usd: None where unknown.
+    """
+
+    __tablename__ = "experiment_output"
+    __table_args__ = (
+        tenant_fk("experiment_id", "experiment", ondelete="CASCADE"),
+        sa.UniqueConstraint(
+            "workspace_id", "experiment_id", "config_hash", "item_id", "repeat", name="uq_experiment_output_once"
+        ),
+    )
+
+    experiment_id: Mapped[UUID]
+    config_hash: Mapped[str] = mapped_column(sa.String(64))
+    item_id: Mapped[UUID]
+    repeat: Mapped[int]
+    output: Mapped[str | None] = mapped_column(sa.Text)
+    error_type: Mapped[str | None] = mapped_column(sa.String(200))
+    error_message: Mapped[str | None] = mapped_column(sa.String(1000))
+    missing: Mapped[bool] = mapped_column(sa.Boolean)
+    input_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    output_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    cost_nano_usd: Mapped[int | None] = mapped_column(NanoUsdColumn)
+    latency_ms: Mapped[float] = mapped_column(sa.Double)
 
 
 class HoldoutLedger(WorkspaceOwned, Base):
@@ -234,7 +326,8 @@ class Validation(WorkspaceOwned, Base):
     """One look at a holdout for one change set. Its α is spent when the row is made, whatever becomes of it.
 
     look: of the holdout, from 1.  stage: of the change set on this holdout, from 1.  work_id: the engine's key of the
-    current attempt.  evidence: everything the verdict rests on, made by `numbers.evidence_of`.
+    current attempt.  evidence: everything the verdict rests on, made by `numbers.evidence_of`.  execution: native,
+    runner or replica, as its change set was made.
     """
 
     __tablename__ = "validation"
@@ -265,6 +358,7 @@ class Validation(WorkspaceOwned, Base):
     evidence: Mapped[dict[str, Any] | None]
     cost_nano_usd: Mapped[int | None] = mapped_column(NanoUsdColumn)
     failure: Mapped[dict[str, Any] | None]
+    execution: Mapped[str] = mapped_column(sa.String(16), default="native", server_default="native")
     requested_by: Mapped[str] = mapped_column(sa.String(100))
     started_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime(timezone=True))

@@ -41,7 +41,7 @@ def decide_look(
     An item's value is the mean of its repeats that could be measured; with less than half of them it is missing.
     Guards pair repeat with repeat, and all repeats of an item (or of its group) count as one unit.
     """
-    before, after = _values(objective, items, champion), _values(objective, items, challenger)
+    before, after = item_values(objective, items, champion), item_values(objective, items, challenger)
     groups = {item.id: f"item {item.id}" if item.group_key is None else item.group_key for item in items}
     theirs = {(one.item_id, one.repeat): one for one in challenger}
     pairs = [(one, theirs[one.item_id, one.repeat]) for one in champion if (one.item_id, one.repeat) in theirs]
@@ -80,7 +80,7 @@ def evidence_of(
         "n": decision.n,
         "groups": decision.groups,
         "missing": {"champion": decision.missing_champion, "challenger": decision.missing_challenger},
-        "guards": [_guard(guard) for guard in decision.guards],
+        "guards": [guard_document(guard) for guard in decision.guards],
         "champion": arm_of(objective, items, champion),
         "challenger": arm_of(objective, items, challenger),
     }
@@ -88,7 +88,7 @@ def evidence_of(
 
 def arm_of(objective: ObjectiveSpec, items: Sequence[LookedAt], measured: Sequence[Measured]) -> dict[str, Any]:
     """One arm alone: mean objective, share of passed executions with its Wilson interval, cost and latency."""
-    values = [value for value in _values(objective, items, measured) if value is not None]
+    values = [value for value in item_values(objective, items, measured) if value is not None]
     counted = [one for one in measured if not one.missing]
     costs = [one.cost_nano_usd for one in counted]
     latencies = [one.latency_ms for one in counted]
@@ -108,7 +108,10 @@ def rate_document(rate: Rate) -> dict[str, Any]:
     return asdict(rate)
 
 
-def _values(objective: ObjectiveSpec, items: Sequence[LookedAt], measured: Sequence[Measured]) -> list[float | None]:
+def item_values(
+    objective: ObjectiveSpec, items: Sequence[LookedAt], measured: Sequence[Measured]
+) -> list[float | None]:
+    """The objective of each item, in their order: the mean of its repeats; None where fewer than half were measured."""
     found: dict[UUID, list[float | None]] = {}
     for one in measured:
         found.setdefault(one.item_id, []).append(objective_value(objective, one))
@@ -132,7 +135,8 @@ def _effect(effect: PairedEffect | None) -> dict[str, Any] | None:
     }
 
 
-def _guard(guard: GuardOutcome) -> dict[str, Any]:
+def guard_document(guard: GuardOutcome) -> dict[str, Any]:
+    """A guard's outcome, as JSON: finite numbers or null."""
     return {name: _finite(value) if isinstance(value, float) else value for name, value in asdict(guard).items()}
 
 

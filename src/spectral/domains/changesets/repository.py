@@ -1,26 +1,35 @@
 """Queries over change sets, clusters, experiments, ledgers and validations of one workspace."""
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
+from spectral.domains.agents.models import Agent
 from spectral.domains.changesets.models import (
     Changeset,
     ChangesetCluster,
     ClusterMember,
+    ClusterRule,
     ClusterSighting,
     Experiment,
     ExperimentArm,
+    ExperimentOutput,
     FailureCluster,
     HoldoutLedger,
     Validation,
 )
 from spectral.domains.changesets.states import UNDECIDED
 from spectral.platform.db.repository import WorkspaceRepository
+from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import NotFoundError
+from spectral.platform.shared.ids import new_id
 from spectral.platform.shared.pagination import Page
+
+MOVED_AT_ONCE = 500
 
 
 class ChangesetRepository(WorkspaceRepository[Changeset]):
@@ -56,14 +65,79 @@ class ClusterRepository(WorkspaceRepository[FailureCluster]):
     model: ClassVar[type[FailureCluster]] = FailureCluster
     kind = "Cluster"
 
-    async def lock_of_agent(self, agent_id: UUID) -> list[FailureCluster]:
-        """Every cluster of an agent, oldest first, held until the transaction ends."""
-        statement = self.select(FailureCluster.agent_id == agent_id).order_by(FailureCluster.id).with_for_update()
-        return list((await self.session.scalars(statement)).all())
+    async def hold(self, agent_id: UUID) -> None:
+        """Scans that record clusters of one agent, and people who curate them, wait here for each other.
+
+        Raises NotFoundError for an agent that is not there.
+        """
+        # The key stays free: rows that refer to the agent can be written meanwhile.
+        statement = sa.select(Agent.id).where(Agent.workspace_id == self.access.workspace_id, Agent.id == agent_id)
+        if (await self.session.execute(statement.with_for_update(key_share=True))).one_or_none() is None:
+            raise NotFoundError("Agent", agent_id)
+
+    async def latest_of_agent(self, agent_id: UUID, maximum: int) -> list[FailureCluster]:
+        """The clusters of an agent as they are now, oldest first; of more than `maximum` those that changed last."""
+        statement = self.select(FailureCluster.agent_id == agent_id).execution_options(populate_existing=True)
+        latest = statement.order_by(FailureCluster.updated_at.desc(), FailureCluster.id.desc()).limit(maximum)
+        return sorted((await self.session.scalars(latest)).all(), key=lambda row: (row.created_at, str(row.id)))
 
     async def of_ids(self, cluster_ids: Sequence[UUID]) -> dict[UUID, FailureCluster]:
         """The clusters with these ids."""
         return {row.id: row for row in await self.find_all(FailureCluster.id.in_(cluster_ids))}
+
+    async def merged_into(self, cluster_ids: Sequence[UUID]) -> list[FailureCluster]:
+        """The clusters that people said are part of these."""
+        return await self.find_all(FailureCluster.merged_into.in_(cluster_ids))
+
+    async def whole(self, cluster_id: UUID) -> FailureCluster:
+        """The cluster, or what it was merged into. Raises NotFoundError."""
+        cluster = await self.get(cluster_id)
+        return cluster if cluster.merged_into is None else await self.get(cluster.merged_into)
+
+    async def page_of_agent(
+        self, page: Page, *, agent_id: UUID | None, status: str | None
+    ) -> tuple[list[FailureCluster], int]:
+        """One page of the clusters that are in none other, last seen first."""
+        statement = self.select(FailureCluster.merged_into.is_(None))
+        if agent_id is not None:
+            statement = statement.where(FailureCluster.agent_id == agent_id)
+        if status is not None:
+            statement = statement.where(FailureCluster.status == status)
+        last = (
+            sa.select(sa.func.max(ClusterSighting.created_at))
+            .where(
+                ClusterSighting.workspace_id == FailureCluster.workspace_id,
+                ClusterSighting.cluster_id == FailureCluster.id,
+            )
+            .correlate(FailureCluster)
+            .scalar_subquery()
+        )
+        size = (
+            sa.select(ClusterSighting.size)
+            .where(
+                ClusterSighting.workspace_id == FailureCluster.workspace_id,
+                ClusterSighting.cluster_id == FailureCluster.id,
+                ClusterSighting.scan_id == FailureCluster.last_scan_id,
+            )
+            .correlate(FailureCluster)
+            .scalar_subquery()
+        )
+        return await self.page(statement, page, order_by=(last.desc(), size.desc(), FailureCluster.id))
+
+
+class RuleRepository(WorkspaceRepository[ClusterRule]):
+    """What people said about single items."""
+
+    model: ClassVar[type[ClusterRule]] = ClusterRule
+    kind = "Cluster rule"
+
+    async def of_agent(self, agent_id: UUID) -> list[ClusterRule]:
+        """Everything said about an agent's items."""
+        return await self.find_all(ClusterRule.agent_id == agent_id)
+
+    async def forget(self, agent_id: UUID, item_ids: Sequence[UUID], *where: sa.ColumnElement[bool]) -> None:
+        """What was said about these items is not said any more; `where` narrows it."""
+        await self.execute(self.delete(ClusterRule.agent_id == agent_id, ClusterRule.item_id.in_(item_ids), *where))
 
 
 class SightingRepository(WorkspaceRepository[ClusterSighting]):
@@ -73,15 +147,53 @@ class SightingRepository(WorkspaceRepository[ClusterSighting]):
     kind = "Cluster"
 
     async def of_scan(self, scan_id: UUID) -> list[ClusterSighting]:
-        """What one scan saw, in the order in which it reported it."""
+        """What one scan saw, in the order in which it reported it; what is in no cluster comes last."""
         return await self.find_all(ClusterSighting.scan_id == scan_id, order_by=(ClusterSighting.position,))
 
-    async def counts(self, cluster_ids: Sequence[UUID]) -> dict[UUID, int]:
-        """In how many scans each cluster was seen."""
+    async def of_clusters(self, cluster_ids: Sequence[UUID]) -> list[ClusterSighting]:
+        """Every sighting of these clusters, oldest first."""
+        return await self.find_all(ClusterSighting.cluster_id.in_(cluster_ids))
+
+    async def counts(self, cluster_ids: Sequence[UUID]) -> dict[UUID, tuple[int, datetime, datetime]]:
+        """In how many scans each cluster was seen, for the first and for the last time."""
         selected = self.select(ClusterSighting.cluster_id.in_(cluster_ids))
-        statement = selected.with_only_columns(ClusterSighting.cluster_id, sa.func.count())
+        at = ClusterSighting.created_at
+        statement = selected.with_only_columns(
+            ClusterSighting.cluster_id, sa.func.count(), sa.func.min(at), sa.func.max(at)
+        )
         rows = await self.session.execute(statement.group_by(ClusterSighting.cluster_id))
-        return {cluster_id: int(count) for cluster_id, count in rows}
+        return {cluster_id: (int(count), first, last) for cluster_id, count, first, last in rows}
+
+    async def latest_scans(self, agent_id: UUID, maximum: int) -> list[UUID]:
+        """The last scans that recorded what an agent gets wrong, the last one first."""
+        statement = self.select(ClusterSighting.agent_id == agent_id).with_only_columns(ClusterSighting.scan_id)
+        grouped = statement.group_by(ClusterSighting.scan_id).order_by(
+            sa.func.max(ClusterSighting.created_at).desc(), ClusterSighting.scan_id.desc()
+        )
+        return list((await self.session.scalars(grouped.limit(maximum))).all())
+
+    async def seen_in(self, cluster_ids: Sequence[UUID], scan_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+        """Which of these clusters was seen in which of these scans."""
+        statement = self.select(ClusterSighting.cluster_id.in_(cluster_ids), ClusterSighting.scan_id.in_(scan_ids))
+        rows = await self.session.execute(
+            statement.with_only_columns(ClusterSighting.cluster_id, ClusterSighting.scan_id)
+        )
+        return [(cluster_id, scan_id) for cluster_id, scan_id in rows]
+
+    async def latest_of(self, clusters: Sequence[FailureCluster]) -> list[ClusterSighting]:
+        """The last sighting of each of these clusters."""
+        wanted = {(cluster.id, cluster.last_scan_id) for cluster in clusters}
+        rows = await self.find_all(
+            ClusterSighting.cluster_id.in_([cluster_id for cluster_id, _ in wanted]),
+            ClusterSighting.scan_id.in_([scan_id for _, scan_id in wanted]),
+        )
+        return [row for row in rows if (row.cluster_id, row.scan_id) in wanted]
+
+    async def history(self, cluster_id: UUID, maximum: int) -> list[ClusterSighting]:
+        """The last sightings of one cluster, the last one first."""
+        statement = self.select(ClusterSighting.cluster_id == cluster_id)
+        ordered = statement.order_by(ClusterSighting.created_at.desc(), ClusterSighting.id.desc())
+        return list((await self.session.scalars(ordered.limit(maximum))).all())
 
 
 class MemberRepository(WorkspaceRepository[ClusterMember]):
@@ -94,8 +206,30 @@ class MemberRepository(WorkspaceRepository[ClusterMember]):
         """The members in their order; with `examples`, only those that explain their cluster best."""
         where = [ClusterMember.sighting_id.in_(sighting_ids)]
         if examples:
-            where.append(ClusterMember.text.is_not(None))
+            where.append(ClusterMember.example.is_(True))
         return await self.find_all(*where, order_by=(ClusterMember.sighting_id, ClusterMember.position))
+
+    async def page_of(self, sighting_id: UUID, page: Page) -> tuple[list[ClusterMember], int]:
+        """One page of a sighting's members, in their order."""
+        statement = self.select(ClusterMember.sighting_id == sighting_id)
+        return await self.page(statement, page, order_by=(ClusterMember.position, ClusterMember.id))
+
+    async def places(self, sighting_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+        """Item and sighting of every member."""
+        statement = self.select(ClusterMember.sighting_id.in_(sighting_ids))
+        rows = await self.session.execute(statement.with_only_columns(ClusterMember.item_id, ClusterMember.sighting_id))
+        return [(item_id, sighting_id) for item_id, sighting_id in rows]
+
+    async def move(self, member_ids: Sequence[UUID], sighting_id: UUID, *, after: int) -> None:
+        """These members are another sighting's now, behind the first `after` that it has."""
+        for start in range(0, len(member_ids), MOVED_AT_ONCE):
+            some = member_ids[start : start + MOVED_AT_ONCE]
+            statement = self.update(ClusterMember.id.in_(some))
+            await self.execute(
+                statement.values(sighting_id=sighting_id, position=ClusterMember.position + after).execution_options(
+                    synchronize_session=False
+                )
+            )
 
 
 class LinkRepository(WorkspaceRepository[ChangesetCluster]):
@@ -108,8 +242,10 @@ class LinkRepository(WorkspaceRepository[ChangesetCluster]):
         self, changeset_id: UUID, page: Page
     ) -> tuple[list[tuple[ChangesetCluster, ClusterSighting]], int]:
         """One page of a change set's clusters, the largest first."""
-        total = await self.count(ChangesetCluster.changeset_id == changeset_id)
-        statement = self._with_sighting(ChangesetCluster.changeset_id == changeset_id)
+        clustered = ClusterSighting.cluster_id.is_not(None)
+        statement = self._with_sighting(ChangesetCluster.changeset_id == changeset_id, clustered)
+        counted = sa.select(sa.func.count()).select_from(statement.with_only_columns(ChangesetCluster.id).subquery())
+        total = int((await self.session.execute(counted)).scalar_one())
         ordered = statement.order_by(ClusterSighting.size.desc(), ClusterSighting.position)
         rows = await self.session.execute(ordered.limit(page.limit).offset(page.offset))
         return [(link, sighting) for link, sighting in rows], total
@@ -123,6 +259,16 @@ class LinkRepository(WorkspaceRepository[ChangesetCluster]):
         if row is None:
             raise NotFoundError(self.kind, cluster_id)
         return row[0], row[1]
+
+    async def of_sightings(self, sighting_ids: Sequence[UUID]) -> list[ChangesetCluster]:
+        """What change sets did to clusters, as these sightings saw them."""
+        statement = self.select(ChangesetCluster.sighting_id.in_(sighting_ids))
+        return list((await self.session.scalars(statement.execution_options(populate_existing=True))).all())
+
+    async def latest_changesets(self, sighting_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+        """The last change set that did something to each sighting."""
+        statement = self.select(ChangesetCluster.sighting_id.in_(sighting_ids)).order_by(ChangesetCluster.created_at)
+        return {row.sighting_id: row.changeset_id for row in (await self.session.scalars(statement)).all()}
 
     def _with_sighting(self, *where: sa.ColumnElement[bool]) -> sa.Select[tuple[ChangesetCluster, ClusterSighting]]:
         return (
@@ -144,6 +290,21 @@ class ExperimentRepository(WorkspaceRepository[Experiment]):
     model: ClassVar[type[Experiment]] = Experiment
     kind = "Experiment"
 
+    async def lock(self, experiment_id: UUID) -> Experiment:
+        """The experiment as it is now, held until the transaction ends. Raises NotFoundError."""
+        statement = (
+            self.select(Experiment.id == experiment_id).with_for_update().execution_options(populate_existing=True)
+        )
+        row = (await self.session.scalars(statement)).one_or_none()
+        if row is None:
+            raise NotFoundError(self.kind, experiment_id)
+        return row
+
+    async def item_ids(self, experiment_id: UUID) -> list[UUID]:
+        """The items that the experiment is pinned to, in their order; none for what a scan recorded."""
+        statement = self.select(Experiment.id == experiment_id).with_only_columns(Experiment.item_ids)
+        return [UUID(one) for one in (await self.session.execute(statement)).scalar_one_or_none() or []]
+
 
 class ArmRepository(WorkspaceRepository[ExperimentArm]):
     """The arms of experiments."""
@@ -158,6 +319,37 @@ class ArmRepository(WorkspaceRepository[ExperimentArm]):
         for row in rows:
             arms[row.experiment_id].append(row)
         return arms
+
+
+class OutputRepository(WorkspaceRepository[ExperimentOutput]):
+    """Outputs that somebody brought for experiments."""
+
+    model: ClassVar[type[ExperimentOutput]] = ExperimentOutput
+    kind = "Experiment output"
+
+    async def store(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep these; one about the same execution replaces the earlier one."""
+        moment = utc_now()
+        stamped = [
+            {**row, "workspace_id": self.access.workspace_id, "id": new_id(), "created_at": moment} for row in rows
+        ]
+        insert = sqlite.insert if self.session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        # tenancy: every row was stamped with this workspace just above
+        statement = insert(ExperimentOutput)
+        key = ("workspace_id", "experiment_id", "config_hash", "item_id", "repeat")
+        new = {name: statement.excluded[name] for name in stamped[0] if name not in {*key, "id", "created_at"}}
+        await self.session.execute(statement.on_conflict_do_update(index_elements=key, set_=new), stamped)
+
+    async def of_items(
+        self, experiment_id: UUID, config_hash: str, item_ids: Sequence[UUID]
+    ) -> dict[tuple[UUID, int], ExperimentOutput]:
+        """What one arm answered to these items, by item and repeat."""
+        rows = await self.find_all(
+            ExperimentOutput.experiment_id == experiment_id,
+            ExperimentOutput.config_hash == config_hash,
+            ExperimentOutput.item_id.in_(item_ids),
+        )
+        return {(row.item_id, row.repeat): row for row in rows}
 
 
 class LedgerRepository(WorkspaceRepository[HoldoutLedger]):

@@ -6,22 +6,36 @@ from uuid import UUID
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from spectral.domains.agents.json_values import STORABLE
+from spectral.domains.agents.live import MAXIMUM_HOLDBACK
 from spectral.domains.changesets.decision import GuardStatus, Reason, Verdict
+from spectral.domains.changesets.guarding_schemas import PromotionGuardOut
 from spectral.domains.changesets.states import ChangesetState
+from spectral.domains.evaluations.calibration_schemas import JudgeCalibrationOut
 from spectral.platform.shared.money import UsdAmount, UsdAmountIn
+from spectral.platform.shared.pagination import Collection
 from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
 
 ReasonText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), STORABLE]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE]
 Note = Annotated[str, StringConstraints(max_length=4000), STORABLE]
+MAXIMUM_ITEMS = 5_000
 ClusterStatus = Literal["open", "investigating", "resolved", "muted"]
 ValidationStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
+ExperimentStatus = Literal["waiting", "queued", "running", "completed", "failed", "cancelled"]
+ExecutedBy = Literal["native", "runner", "replica", "outputs"]
+"""How an agent was executed: by the platform, by the customer's runner, as a reconstruction from its traces, or by
+somebody who brought the outputs."""
 
 
 class AcceptIn(WireIn):
-    """How to accept: without a passed validation only with a reason, which the audit log keeps."""
+    """How to accept: without a passed validation only with a reason, which the audit log keeps.
+
+    `holdback` is the share of the sessions that keep the version before until the guard has decided; left out it is 0.1
+    for a change set that a holdout has validated, and 0 for any other.
+    """
 
     override_reason: ReasonText | None = None
+    holdback: float | None = Field(default=None, ge=0, le=MAXIMUM_HOLDBACK, allow_inf_nan=False)
 
 
 class CloseIn(WireIn):
@@ -150,8 +164,12 @@ class ValidationOut(WireOut):
     effect_95: EffectOut | None
     p_value: float | None
     guards: list[GuardOut]
+    judges: list[JudgeCalibrationOut] = Field(
+        description="the judges of the rubric, and how well they agreed with people when the look ended"
+    )
     champion: LookArmOut | None
     challenger: LookArmOut | None
+    execution: ExecutedBy
     max_cost_usd: UsdAmount | None
     cost_usd: UsdAmount | None
     failure: FailureOut | None
@@ -172,7 +190,7 @@ class ChangesetOut(WireOut):
     candidate_version: int
     target_environment: str
     rationale: str
-    execution: Literal["native", "runner", "replica"]
+    execution: ExecutedBy
     verdict: Verdict | None
     effect: EffectOut | None
     effect_95: EffectOut | None
@@ -191,54 +209,164 @@ class ChangesetOut(WireOut):
 
 
 class ChangeOut(WireOut):
-    """One place at which the candidate differs from the base."""
+    """One place at which the candidate differs from the base.
+
+    flags: what in the new text may have been copied out of a trace: URLs, names of tools, instructions.
+    """
 
     pointer: str
     operation: Literal["add", "remove", "replace"]
     before: JsonValue
     after: JsonValue
     text_diff: str | None
+    flags: list[str] = Field(default_factory=list)
+
+
+class RecurrenceOut(WireOut):
+    """In how many of the agent's last `scans` scans the cluster was seen."""
+
+    seen: int
+    scans: int
 
 
 class ClusterOut(WireOut):
     """A failure cluster as the change set's scan saw it, and what the change set did to it.
 
-    Of `failures` items it fixed `fixed`; `broke` items that were right fail like this cluster now. `sightings` counts
-    the scans that saw the cluster; `label`, `status` and `note` are a person's where one has set them.
+    Of `failures` items it fixed `fixed`; `broke` items that were right fail like this cluster now; the three are null
+    where no change set was asked about. `sightings` counts the scans that saw the cluster; `label`, `status` and `note`
+    are a person's where one has set them. `merged_ids`: what people said is part of it; `split_from`: what they took it
+    out of. `changeset_id` is the last change set of the scan that is shown, null where the scan proposed none.
     """
 
     id: UUID
+    agent_id: UUID
     label: str
+    label_curated: bool
     status: ClusterStatus
     note: str | None
     size: int
     share: float
     stability: float | None
     sightings: int
+    recurrence: RecurrenceOut
+    scan_id: UUID
     first_scan_id: UUID
     last_scan_id: UUID
-    failures: int
-    fixed: int
-    broke: int
-    examples: list["ClusterMemberOut"]
+    first_seen_at: Timestamp
+    last_seen_at: Timestamp
+    failures: int | None
+    fixed: int | None
+    broke: int | None
+    changeset_id: UUID | None
+    merged_ids: list[UUID]
+    split_from: UUID | None
+    examples: list["ClusterExampleOut"]
     updated_at: Timestamp
 
 
-class ClusterMemberOut(WireOut):
-    """A failed sample; `text` is what went wrong with it, for those that explain the cluster."""
+class ClusterExampleOut(WireOut):
+    """A failed sample and what went wrong with it."""
 
     item_id: UUID
     text: str | None
 
 
-class ClusterDetailOut(ClusterOut):
-    """A failure cluster with all its members."""
+class ClusterMemberOut(ClusterExampleOut):
+    """A failed sample of a cluster, the trace that it was made of, and whether the change set fixed it.
 
-    members: list[ClusterMemberOut]
+    `fixed` is null where no change set was asked about, or where only counts were kept.
+    """
+
+    trace_id: str | None
+    example: bool
+    fixed: bool | None
+
+
+class ClusterSightingOut(WireOut):
+    """How large the cluster was in one scan."""
+
+    scan_id: UUID
+    at: Timestamp
+    size: int
+    share: float
+    stability: float | None
+
+
+class ClusterDetailOut(ClusterOut):
+    """A failure cluster with one page of its members, and its last sightings, the last one first.
+
+    `broken_item_ids`: what was right and fails like this cluster now; null where `fixed` of the members is.
+    """
+
+    members: Collection[ClusterMemberOut]
+    history: list[ClusterSightingOut]
+    broken_item_ids: list[UUID] | None
+
+
+class ClusterMergeIn(WireIn):
+    """Clusters that are one kind of failure. The first one's id stays; without a label its label does."""
+
+    cluster_ids: list[UUID] = Field(min_length=2, max_length=50)
+    label: Label | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.cluster_ids)) != len(self.cluster_ids):
+            message = "a cluster is named twice"
+            raise ValueError(message)
+        return self
+
+
+class ClusterSplitIn(WireIn):
+    """How a cluster falls apart: these items are a new one, or it falls into `k` parts by what its failures say.
+
+    `label` is the new part's; several new parts are numbered.
+    """
+
+    item_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=MAXIMUM_ITEMS)
+    k: int | None = Field(default=None, ge=2, le=10)
+    label: Label | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.item_ids is None) == (self.k is None):
+            message = "exactly one of item_ids and k says how to split"
+            raise ValueError(message)
+        return self
+
+
+class ClusterMembersIn(WireIn):
+    """Failures of the same scan that are of this cluster, or are not: they are of the cluster `to`, or of none."""
+
+    add: list[UUID] = Field(default_factory=list, max_length=MAXIMUM_ITEMS)
+    remove: list[UUID] = Field(default_factory=list, max_length=MAXIMUM_ITEMS)
+    to: UUID | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.add and not self.remove:
+            message = "add or remove names at least one item"
+            raise ValueError(message)
+        if set(self.add) & set(self.remove):
+            message = "an item is either added or removed"
+            raise ValueError(message)
+        if self.to is not None and not self.remove:
+            message = "to says where removed items go, and none is removed"
+            raise ValueError(message)
+        return self
+
+
+class ClusterPartsOut(WireOut):
+    """What a cluster fell into; the first part keeps its id."""
+
+    parts: list[ClusterOut]
 
 
 class ExperimentArmOut(WireOut):
-    """One configuration in an experiment. `frontier`: no other arm is better in quality, cost and latency."""
+    """One configuration in an experiment. `frontier`: no other arm is better in quality, cost and latency.
+
+    The numbers are null until it was measured; `objective` is the mean, with its 95 % interval where it was computed.
+    """
 
     label: str
     champion: bool
@@ -246,6 +374,8 @@ class ExperimentArmOut(WireOut):
     config_hash: str
     frontier: bool
     objective: float | None
+    objective_low: float | None
+    objective_high: float | None
     accuracy: float | None
     accuracy_low: float | None
     accuracy_high: float | None
@@ -253,13 +383,20 @@ class ExperimentArmOut(WireOut):
     missing: int | None
     mean_cost_usd: UsdAmount | None
     mean_latency_ms: float | None
+    p95_latency_ms: float | None
 
 
 class ExperimentOut(WireOut):
-    """Configurations compared on the same items of one split; never on the holdout."""
+    """Configurations compared on the same items of one split; never on the holdout.
+
+    `waiting`: for the outputs of an agent that somebody else executes. `items_digest`: SHA-256 over the items that it
+    is pinned to. `execution` says who executed the agent. `cost_usd` is null where a price is unknown.
+    """
 
     id: UUID
     name: str
+    status: ExperimentStatus
+    execution: ExecutedBy
     scan_id: UUID | None
     agent_id: UUID
     sample_set_id: UUID
@@ -267,18 +404,30 @@ class ExperimentOut(WireOut):
     split: Literal["reflect", "select"]
     rubric_id: UUID
     rubric_version: int
+    objective: dict[str, Any]
+    margin: float | None
     items: int
+    items_digest: str | None
     repeats: int
     seed: int
+    max_evaluations: int | None
+    max_cost_usd: UsdAmount | None
+    cost_usd: UsdAmount | None
     arms: list[ExperimentArmOut]
+    failure: FailureOut | None
     created_by: str
     created_at: Timestamp
+    started_at: Timestamp | None
+    finished_at: Timestamp | None
 
 
 class ComparisonOut(WireOut):
     """A candidate against the champion on the same items: the gain with its 95 % interval.
 
     `p_value` is one-sided (that there is no gain), `p_adjusted` after Holm over all candidates of the experiment.
+    Of experiments by hand, `verdict` says whether the candidate is worse: no_regression where the whole interval lies
+    above -margin and every guard holds; regression where it lies below 0 or a guard is harmed; otherwise inconclusive,
+    with the number of further samples that would decide it.
     """
 
     label: str
@@ -286,6 +435,8 @@ class ComparisonOut(WireOut):
     config_hash: str
     changes: dict[str, JsonValue]
     n: int
+    groups: int | None
+    missing: MissingOut | None
     effect: float
     low: float | None
     high: float | None
@@ -295,7 +446,12 @@ class ComparisonOut(WireOut):
     wins: int
     losses: int
     broken_guards: list[str]
+    guards: list[GuardOut]
     frontier: bool
+    margin: float | None
+    verdict: Literal["no_regression", "regression", "inconclusive"] | None
+    reasons: list[str]
+    n_more: int | None
 
 
 class CandidateOut(WireOut):
@@ -320,18 +476,24 @@ class HoldoutLookOut(WireOut):
     alpha: float
 
 
+class EvidenceClusterOut(ClusterOut):
+    """A failure cluster in a chain of evidence. `trace_ids`: what its examples were made of."""
+
+    trace_ids: list[str]
+
+
 class EvidenceOut(WireOut):
     """The chain from observed traces to the verdict; a link that does not exist yet is null."""
 
-    trace_ids: list[str]
-    clusters: list[ClusterOut]
+    trace_ids: list[str] = Field(description="Of the examples of all clusters, at most 20.")
+    clusters: list[EvidenceClusterOut]
     candidate: CandidateOut
     experiment: ExperimentOut | None
     holdout: HoldoutLookOut | None
     interval: EffectOut | None
     verdict: Verdict | None
     reasons: list[Reason]
-    execution: Literal["native", "runner", "replica"]
+    execution: ExecutedBy
 
 
 class CostOut(WireOut):
@@ -355,3 +517,4 @@ class ChangesetDetailOut(ChangesetOut):
     evidence: EvidenceOut
     validation: ValidationOut | None
     cost: CostOut
+    guard: PromotionGuardOut | None

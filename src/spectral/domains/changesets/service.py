@@ -1,6 +1,6 @@
 """Change sets: proposed, decided by a holdout, accepted by a person, applied, taken back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,17 +11,22 @@ from spectral.domains.agents.service import AgentService
 from spectral.domains.changesets.clusters import ClusterEffect, ClusterService
 from spectral.domains.changesets.decision import Reason, Verdict
 from spectral.domains.changesets.errors import BaseReplacedError, NotLiveError, NotValidatedError
+from spectral.domains.changesets.guarding_service import ROLLED_BACK, GuardService
 from spectral.domains.changesets.models import Changeset, Validation
 from spectral.domains.changesets.repository import ChangesetRepository, ValidationRepository
 from spectral.domains.changesets.states import TRANSITIONS, Action, ChangesetState, after
 from spectral.domains.evaluations.objectives import ObjectiveSpec
 from spectral.domains.evaluations.service import ObjectiveService
+from spectral.domains.workspaces.autonomy import Act, AutonomyService
 from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope
 from spectral.platform.events import TYPES, emit
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.pagination import Page
+
+HOLDBACK = 0.1
+"""The share of the sessions that keep the version before, unless whoever accepts a validated change says otherwise."""
 
 _OF_VERDICT = {
     Verdict.VALIDATED: Action.VALIDATE,
@@ -57,6 +62,8 @@ class Proposal:
 
     objective: pinned; None takes what the objective says now.  clusters: what the candidate did to failure clusters of
     the scan.  search_cost_nano_usd: what finding it cost, None where unknown.  execution: native, runner or replica.
+    flags: JSON pointer → what in the new text there may come out of a trace (URLs, tools, instructions); each change of
+    the stored diff has its own under `flags`.
     """
 
     agent_id: UUID
@@ -74,6 +81,7 @@ class Proposal:
     clusters: Sequence[ClusterEffect] = field(default_factory=tuple)
     search_cost_nano_usd: int | None = None
     execution: str = "native"
+    flags: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +102,16 @@ class ChangesetService:
         self._changesets = ChangesetRepository(session, access)
         self._validations = ValidationRepository(session, access)
         self._agents = AgentService(session, access)
+        self._autonomy = AutonomyService(session, access)
+        self._guards = GuardService(session, access)
 
     async def propose(self, proposal: Proposal) -> Changeset:
         """A change set in the state `proposed`, with the diff of both versions and its objective pinned.
 
-        A scan proposes a candidate once: again answers the same change set. Raises NotFoundError for what it names.
+        A scan proposes a candidate once: again answers the same change set. Raises NotFoundError for what it names, and
+        OutsideAutonomyError (400) where the workspace has no change sets.
         """
+        await self._autonomy.require(Act.PROPOSE)
         if proposal.scan_id is not None:
             same = (
                 Changeset.scan_id == proposal.scan_id,
@@ -125,7 +137,7 @@ class ChangesetService:
                 candidate_config_hash=candidate.config_hash,
                 target_environment=proposal.target_environment,
                 rationale=proposal.rationale,
-                diff=[asdict(change) for change in diff],
+                diff=[asdict(change) | {"flags": _flags_at(proposal.flags, change.pointer)} for change in diff],
                 sample_set_id=proposal.sample_set_id,
                 rubric_id=proposal.rubric_id,
                 rubric_version=proposal.rubric_version,
@@ -162,14 +174,18 @@ class ChangesetService:
         """Raises NotFoundError."""
         return await self._changesets.get(changeset_id)
 
-    async def accept_changeset(self, changeset_id: UUID, override_reason: str | None = None) -> Changeset:
-        """The candidate is live in the target environment, and what else was proposed for it is superseded.
+    async def accept_changeset(
+        self, changeset_id: UUID, override_reason: str | None = None, *, holdback: float | None = None
+    ) -> Changeset:
+        """The candidate is live in the target environment and is watched; what else was proposed for it is superseded.
 
-        Needs approve:agents. Without a passed holdout validation only with an override_reason, which is audited.
-        Raises NotFoundError, NotValidatedError (400), BaseReplacedError (400), InvalidTransitionError (400),
-        AgentArchivedError (400).
+        holdback: the share of the sessions that keep what was live before; None is a tenth where a holdout has
+        validated the gain, else 0.  Needs approve:agents. Without a passed holdout validation only with an
+        override_reason, which is audited. Raises NotFoundError, NotValidatedError (400), BaseReplacedError (400),
+        InvalidTransitionError (400), AgentArchivedError (400), OutsideAutonomyError (400).
         """
         self._access.require(Scope.APPROVE_AGENTS)
+        await self._autonomy.require(Act.ACCEPT)
         changeset = await self._changesets.lock(changeset_id)
         validated = changeset.state == ChangesetState.VALIDATED
         if not validated and override_reason is None:
@@ -183,6 +199,7 @@ class ChangesetService:
             changeset.candidate_version,
             changeset.target_environment,
             f"change set {changeset_id} accepted",
+            holdback=(HOLDBACK if validated else 0.0) if holdback is None else holdback,
         )
         changeset.state = state
         changeset.previous_version = promotion.previous_version
@@ -199,17 +216,22 @@ class ChangesetService:
                 "verdict": None if latest is None else latest.verdict,
                 "overridden": not validated,
                 "override_reason": override_reason,
+                "holdback": promotion.holdback,
             },
         )
         await self._supersede_others(changeset)
+        if live is not None and live != changeset.candidate_version:
+            await self._watch(changeset, live)
         return changeset
 
     async def apply_changeset(self, changeset_id: UUID) -> Changeset:
         """The agent's managed templates say what the accepted candidate says.
 
-        Needs approve:agents. Raises NotFoundError, InvalidTransitionError (400), NotLiveError (400).
+        Needs approve:agents. Raises NotFoundError, InvalidTransitionError (400), NotLiveError (400),
+        OutsideAutonomyError (400).
         """
         self._access.require(Scope.APPROVE_AGENTS)
+        await self._autonomy.require(Act.APPLY)
         changeset = await self._changesets.lock(changeset_id)
         state = after(changeset.state, Action.APPLY)
         await self._require_live(changeset)
@@ -246,6 +268,7 @@ class ChangesetService:
             await self._write_templates(changeset, restored)
         detail = {"restored_version": restored}
         await self._close(changeset, Action.ROLL_BACK, reason, "rolled_back", detail)
+        await self._guards.end_of(changeset_id, ROLLED_BACK, reason or "the change set was rolled back")
         return changeset
 
     async def record_verdict(self, changeset_id: UUID, verdict: Verdict, detail: dict[str, Any]) -> bool:
@@ -294,6 +317,11 @@ class ChangesetService:
         await self._store(changeset)
         await self._audit(changeset, word, {"before": before, "reason": reason, **(detail or {})})
 
+    async def _watch(self, changeset: Changeset, previous_version: int) -> None:
+        live = await self._agents.find_environment(changeset.agent_id, changeset.target_environment)
+        if live is not None:
+            await self._guards.begin(changeset, live, previous_version)
+
     async def _live_version(self, changeset: Changeset) -> int | None:
         return (await self._agents.live_in(changeset.agent_id)).get(changeset.target_environment)
 
@@ -330,3 +358,13 @@ class ChangesetService:
                 "target_environment": changeset.target_environment,
             }
             await emit(self._session, self._access, kind, subject=f"changeset:{changeset.id}", data=told)
+
+
+def _flags_at(flags: Mapping[str, Sequence[str]], pointer: str) -> list[str]:
+    """The flags of a place, of what it is in and of what is in it."""
+    return [
+        flag
+        for flagged, found in sorted(flags.items())
+        if f"{flagged}/".startswith(f"{pointer}/") or f"{pointer}/".startswith(f"{flagged}/")
+        for flag in found
+    ]

@@ -18,6 +18,7 @@ from spectral.domains.samples.service import SampleService
 from spectral.domains.workflows.definitions.model import Definition, Graph, Node, NodeKind
 from spectral.domains.workflows.execution.launching import Launcher
 from spectral.domains.workflows.execution.platform_runs import launch_platform_run
+from spectral.domains.workspaces.autonomy import Act, AutonomyService
 from spectral.platform import audit
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.access.scopes import Scope
@@ -87,13 +88,19 @@ class HoldoutLedgerService:
         holdout = await self._samples.find_holdout(set_id)
         if holdout is not None:
             return holdout
+        spent = await self.spent_looks(set_id)
+        if spent is not None:
+            raise HoldoutSpentError(spent)
+        raise NoHoldoutError("The change set's sample set has no frozen holdout; without one nothing can be validated")
+
+    async def spent_looks(self, set_id: UUID) -> int | None:
+        """How many looks the set's last holdout allowed, where all of them are taken; None where it is not spent."""
         earlier, _ = await self._samples.list_holdouts(set_id, Page(limit=1))
         ledger = await self._ledgers.find(HoldoutLedger.holdout_id == earlier[0].id) if earlier else None
-        if ledger is not None:
-            plan = LookPlan.from_document(ledger.plan)
-            if ledger.looks_taken >= plan.looks:
-                raise HoldoutSpentError(plan.looks)
-        raise NoHoldoutError("The change set's sample set has no frozen holdout; without one nothing can be validated")
+        if ledger is None:
+            return None
+        plan = LookPlan.from_document(ledger.plan)
+        return plan.looks if ledger.looks_taken >= plan.looks else None
 
 
 class ValidationService:
@@ -129,9 +136,12 @@ class ValidationService:
 
         A look that failed or was cancelled told nobody anything: it is taken up again under its own number and α.
         Raises NotFoundError, InvalidTransitionError (400), NoHoldoutError (400), HoldoutSpentError (400),
-        TooFewSamplesError (400), NoFurtherStageError (400).
+        TooFewSamplesError (400), NoFurtherStageError (400), OutsideAutonomyError (400).
         """
         self._access.require(Scope.WRITE_WORKSPACE)
+        by_itself = self._access.actor.startswith(audit.SYSTEM)
+        autonomy = AutonomyService(self._session, self._access)
+        await autonomy.require(Act.VALIDATE_BY_ITSELF if by_itself else Act.VALIDATE)
         changeset = await self._changesets.lock(changeset_id)
         state = after(changeset.state, Action.START_VALIDATION)
         holdout = await self._ledgers.current_holdout(changeset.sample_set_id)
@@ -218,6 +228,7 @@ class ValidationService:
                 max_cost_nano_usd=max_cost_nano_usd,
                 work_id=validation_id,
                 status="queued",
+                execution=changeset.execution,
                 reasons=[],
                 requested_by=self._access.actor,
             )

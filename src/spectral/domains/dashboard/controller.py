@@ -13,6 +13,7 @@ from spectral.domains.dashboard.schemas import (
     ConnectionOut,
     FailedScanOut,
     FiguresOut,
+    GuardAlertOut,
     MissingContentOut,
     ObservedAgentsOut,
     StaleHoldoutOut,
@@ -95,6 +96,7 @@ class WorkspaceHealthController(Controller):
                     for scan in health.failing_scans
                 ],
                 "stale_holdouts": [StaleHoldoutOut.model_validate(holdout) for holdout in health.stale_holdouts],
+                "guard_alerts": [GuardAlertOut.model_validate(guard) for guard in health.guard_alerts],
                 "open_support_grants": health.open_support_grants,
             }
         )

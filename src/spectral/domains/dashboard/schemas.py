@@ -67,6 +67,19 @@ class StaleHoldoutOut(WireOut):
     reason: Literal["retired", "exhausted"]
 
 
+class GuardAlertOut(WireOut):
+    """A promotion whose guard has found something and waits for somebody: roll the change set back, or release it."""
+
+    changeset_id: UUID
+    agent_id: UUID
+    environment: str
+    version: int
+    previous_version: int
+    finding: str = Field(examples=["regression"])
+    reason: str | None
+    alerted_at: Timestamp | None
+
+
 class ConnectionOut(WireOut):
     """How a process sends its traces here: the variables that it needs in its environment.
 
@@ -116,6 +129,7 @@ class WorkspaceHealthOut(WireOut):
             "ingestion_errors",
             "failing_scans",
             "stale_holdouts",
+            "guard_alerts",
             "missing_content",
             "observed_agents_limit",
         ]
@@ -127,4 +141,5 @@ class WorkspaceHealthOut(WireOut):
     ingestion_errors: dict[str, int]
     failing_scans: list[FailedScanOut] = Field(description="The latest 20 of the last 7 days.")
     stale_holdouts: list[StaleHoldoutOut]
+    guard_alerts: list[GuardAlertOut]
     open_support_grants: int

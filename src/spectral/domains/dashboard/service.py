@@ -12,6 +12,8 @@ from spectral.domains.agents.observed import LIMIT as OBSERVED_AGENTS_LIMIT
 from spectral.domains.agents.observed import ObservedAgentService
 from spectral.domains.agents.service import AgentService
 from spectral.domains.changesets.exhaustion import exhausted_among
+from spectral.domains.changesets.guarding_models import PromotionGuard
+from spectral.domains.changesets.guarding_service import GuardService
 from spectral.domains.evaluations.spending import evaluation_spending
 from spectral.domains.keys.environment import PLACEHOLDER, endpoint_of, environment_of, instrumentation_of
 from spectral.domains.keys.figures import count_active_keys, newest_sending_key
@@ -167,6 +169,7 @@ class WorkspaceHealth:
     stale_holdouts: Sequence[StaleHoldout]
     open_support_grants: int
     is_silent: bool
+    guard_alerts: Sequence[PromotionGuard] = ()
 
     @property
     def reasons(self) -> list[str]:
@@ -176,6 +179,7 @@ class WorkspaceHealth:
             "ingestion_errors": bool(self.ingestion_errors),
             "failing_scans": bool(self.failing_scans),
             "stale_holdouts": bool(self.stale_holdouts),
+            "guard_alerts": bool(self.guard_alerts),
             "missing_content": bool(self.missing_content),
             "observed_agents_limit": self.observed_agents >= OBSERVED_AGENTS_LIMIT,
         }
@@ -212,6 +216,7 @@ class HealthService:
             stale_holdouts=await self._stale_holdouts(),
             open_support_grants=await SupportService(self._session).count_open(self._access),
             is_silent=seen is not None and seen < now - SILENCE,
+            guard_alerts=await GuardService(self._session, self._access).list_alerts(),
         )
 
     async def _connection(self, receiving: Receiving) -> Connection:

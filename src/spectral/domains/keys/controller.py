@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from litestar import Controller, Request, Response, delete, get, post
+from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.datastructures import State
 from litestar.di import Provide
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +17,7 @@ from spectral.domains.keys.schemas import (
     ApiKeyCreated,
     ApiKeyIn,
     ApiKeyOut,
+    ApiKeyPatch,
     CredentialOut,
     RotationIn,
     ServiceAccountCreated,
@@ -70,7 +71,9 @@ class ApiKeyController(Controller):
         settings: Settings,
     ) -> Response[ApiKeyCreated]:
         expires_at = chosen_expiry(data, service.default_expiry)
-        key, plaintext = await service.create_key(data.name, data.scopes, expires_at, request.user.user_id)
+        key, plaintext = await service.create_key(
+            data.name, data.scopes, expires_at, request.user.user_id, trusted=data.trusted
+        )
         return shown_once(
             key_created(key, plaintext, settings.address), f"/api/v1/workspaces/{workspace_id}/keys/{key.id}"
         )
@@ -83,6 +86,10 @@ class ApiKeyController(Controller):
     @get("/{key_id:uuid}", operation_id="readApiKey", summary="Read an API key")
     async def read_key(self, service: ApiKeyService, key_id: UUID) -> ApiKeyOut:
         return key_out(await service.read_key(key_id))
+
+    @patch("/{key_id:uuid}", operation_id="updateApiKey", summary="Mark an API key as trusted, or not any more")
+    async def update_key(self, service: ApiKeyService, key_id: UUID, data: ApiKeyPatch) -> ApiKeyOut:
+        return key_out(await service.mark_key(key_id, trusted=data.trusted))
 
     @post(
         "/{key_id:uuid}/rotate",
@@ -215,7 +222,7 @@ def shown_once(created: Created, location: str) -> Response[Created]:
 
 
 def key_out(key: ApiKey) -> ApiKeyOut:
-    return ApiKeyOut.model_validate(members(key) | {"key_id": key.id, "scopes": key.scopes})
+    return ApiKeyOut.model_validate(members(key) | {"key_id": key.id, "scopes": key.scopes, "trusted": key.trusted})
 
 
 def key_created(key: ApiKey, plaintext: str, address: str) -> ApiKeyCreated:

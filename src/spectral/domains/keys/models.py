@@ -31,11 +31,15 @@ class WorkspaceCredential(WorkspaceOwned):
 
 
 class ApiKey(WorkspaceCredential, Base):
-    """One key of a workspace, with one scope or both of those that keys may have."""
+    """One key of a workspace, with one scope or both of those that keys may have.
+
+    trusted: feedback that is sent with it may decide something; without the mark it is kept and shown only.
+    """
 
     __tablename__ = "api_key"
 
     scopes: Mapped[list[Any]]
+    trusted: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
 
 
 class ServiceAccount(WorkspaceCredential, Base):

@@ -3,9 +3,9 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
-from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
+from spectral.platform.shared.wire import Exactly, Timestamp, WireIn, WireOut
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 KeyScope = Literal["read:agents", "write:traces"]
@@ -15,18 +15,14 @@ Expiry = Annotated[
 ]
 
 
-def exactly(value: object) -> object:
-    """`true` or `false` itself: a right is not granted by a number or a word that reads like one."""
-    if not isinstance(value, bool):
-        message = "must be true or false"
-        raise ValueError(message)  # noqa: TRY004 - pydantic turns this one into a 422
-    return value
-
-
-Exactly = Annotated[bool, BeforeValidator(exactly)]
-
 DAY_S = 24 * 3600
 LONGEST_OVERLAP_S = 30 * DAY_S
+
+
+TRUSTED = (
+    "Feedback that is sent with a trusted key counts where something follows from it by itself, as in the guard after "
+    "a promotion."
+)
 
 
 class ApiKeyIn(WireIn):
@@ -35,6 +31,13 @@ class ApiKeyIn(WireIn):
     name: Name
     scopes: list[KeyScope] = Field(default=["read:agents", "write:traces"], min_length=1, max_length=2)
     expires_at: Expiry = None
+    trusted: Annotated[Exactly, Field(description=TRUSTED)] = False
+
+
+class ApiKeyPatch(WireIn):
+    """What can be changed about a key."""
+
+    trusted: Annotated[Exactly, Field(description=TRUSTED)]
 
 
 class RotationIn(WireIn):
@@ -67,6 +70,7 @@ class ApiKeyOut(CredentialOut):
 
     key_id: UUID
     scopes: list[KeyScope]
+    trusted: bool
 
 
 class ApiKeyCreated(ApiKeyOut):

@@ -44,7 +44,13 @@ class ApiKeyService:
         return utc_now() + self._lifetime
 
     async def create_key(
-        self, name: str, scopes: Sequence[str], expires_at: datetime | None, created_by: UUID | None
+        self,
+        name: str,
+        scopes: Sequence[str],
+        expires_at: datetime | None,
+        created_by: UUID | None,
+        *,
+        trusted: bool = False,
     ) -> tuple[ApiKey, str]:
         """A new key and its plaintext, which is not kept. Raises BusinessRuleViolationError for a past expiry."""
         require_future(expires_at, utc_now())
@@ -53,13 +59,15 @@ class ApiKeyService:
             ApiKey(
                 name=name,
                 scopes=sorted(set(scopes)),
+                trusted=trusted,
                 created_by=created_by,
                 expires_at=expires_at,
                 **stored(plaintext, self._peppers),
             )
         )
         await self._repository.flush()
-        await self._audit(key, "api_key.created", {"name": name, "scopes": key.scopes, "expires_at": _said(expires_at)})
+        detail = {"name": name, "scopes": key.scopes, "expires_at": _said(expires_at), "trusted": trusted}
+        await self._audit(key, "api_key.created", detail)
         return key, plaintext
 
     async def list_keys(self, page: Page) -> tuple[Sequence[ApiKey], int]:
@@ -87,6 +95,7 @@ class ApiKeyService:
             id=new_id(),
             name=old.name,
             scopes=old.scopes,
+            trusted=old.trusted,
             created_by=created_by,
             expires_at=expires_at,
             rotated_from=old.id,
@@ -98,6 +107,15 @@ class ApiKeyService:
         detail = {"name": old.name, "rotated_to": str(successor.id), "ends_at": _said(ends_at)}
         await self._audit(old, "api_key.rotated", detail)
         return successor, plaintext
+
+    async def mark_key(self, key_id: UUID, *, trusted: bool) -> ApiKey:
+        """Whether feedback that comes with the key may decide something. Raises NotFoundError."""
+        key = await self._repository.get(key_id)
+        if key.trusted != trusted:
+            before, key.trusted = key.trusted, trusted
+            await self._repository.flush()
+            await self._audit(key, "api_key.marked", {"before": {"trusted": before}, "after": {"trusted": trusted}})
+        return key
 
     async def revoke_key(self, key_id: UUID) -> None:
         """The key opens nothing any more, in this process at once, elsewhere within a second; again is harmless.

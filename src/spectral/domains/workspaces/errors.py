@@ -101,3 +101,17 @@ class ObserveOnlyError(BusinessRuleViolationError):
         super().__init__(
             "The workspace's autonomy is observe_only: no scans are started; choose another mode with PUT autonomy"
         )
+
+
+class OutsideAutonomyError(BusinessRuleViolationError):
+    """The workspace's mode of autonomy does not admit this action; `mode` and `action` say which."""
+
+    slug = "outside-autonomy"
+    title = "Outside Autonomy"
+
+    def __init__(self, mode: str, action: str) -> None:
+        super().__init__(
+            f"The workspace's autonomy is {mode}: {action} is not part of it; choose another mode with PUT autonomy",
+            mode=mode,
+            action=action,
+        )

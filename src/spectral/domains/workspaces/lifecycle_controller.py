@@ -68,7 +68,9 @@ def bounds_of(data: AutonomyIn) -> Bounds | None:
     if data.bounds is None:
         return None
     kinds = tuple(data.bounds.allowed_change_kinds)
-    return Bounds(data.bounds.max_cost_increase_percent, kinds, data.bounds.budget_per_night_usd)
+    return Bounds(
+        data.bounds.max_cost_increase_percent, kinds, data.bounds.budget_per_night_usd, data.bounds.allow_production
+    )
 
 
 PARTS = {"service": Provide(provide_deletion_service, sync_to_thread=False)}

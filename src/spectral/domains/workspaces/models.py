@@ -112,7 +112,7 @@ class Invite(Base):
 class Autonomy(WorkspaceOwned, Base):
     """How far a workspace may change its agents by itself; one row a workspace, none before somebody has chosen.
 
-    The bounds belong to the mode bounded_auto and are None in every other.
+    The bounds belong to the mode bounded_auto and are None in every other; allow_production is one of them, and False.
     """
 
     __tablename__ = "autonomy"
@@ -125,4 +125,5 @@ class Autonomy(WorkspaceOwned, Base):
     max_cost_increase_percent: Mapped[float | None]
     allowed_change_kinds: Mapped[list[Any] | None]
     budget_per_night_nano_usd: Mapped[int | None] = mapped_column(NanoUsdColumn)
+    allow_production: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
     updated_at: Mapped[datetime] = mapped_column(UtcTime(timezone=True), default=utc_now)

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 from spectral.domains.workspaces.autonomy import AutonomyMode, ChangeKind
 from spectral.platform.access.scopes import WorkspaceRole
 from spectral.platform.shared.money import UsdAmount, UsdAmountIn
-from spectral.platform.shared.wire import Timestamp, WireIn, WireOut
+from spectral.platform.shared.wire import Exactly, Timestamp, WireIn, WireOut
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Description = Annotated[str, StringConstraints(max_length=2000)]
@@ -78,6 +78,7 @@ class AutonomyBounds(WireIn):
     max_cost_increase_percent: float = Field(ge=0, le=1000, allow_inf_nan=False)
     allowed_change_kinds: list[ChangeKind] = Field(min_length=1, max_length=len(ChangeKind))
     budget_per_night_usd: UsdAmountIn
+    allow_production: Annotated[Exactly, Field(description="Also in the environment `production`.")] = False
 
 
 class AutonomyIn(WireIn):
@@ -103,6 +104,7 @@ class AutonomyBoundsOut(WireOut):
     max_cost_increase_percent: float
     allowed_change_kinds: list[ChangeKind]
     budget_per_night_usd: UsdAmount
+    allow_production: bool
 
 
 class AutonomyOut(WireOut):
