@@ -8,13 +8,16 @@ from pathlib import Path
 
 from benchmarks.api import measure_api
 from benchmarks.bare_engine import bare_engine
+from benchmarks.clusters import measure_clusters
 from benchmarks.figures import Figure, print_table
+from benchmarks.guard import measure_guard
 from benchmarks.identity import measure_identity
 from benchmarks.ingest import MEBIBYTE, SMALL_QUEUE, measure_ingestion, measure_overload, shares
 from benchmarks.postgres import BenchPostgres, running_postgres
 from benchmarks.raw_store import raw_postgres, raw_sqlite
 from benchmarks.reads import fill, measure_reads
 from benchmarks.runner import measure_runner
+from benchmarks.samples import measure_samples
 from benchmarks.server import BenchServer, resident_bytes, running_server
 from benchmarks.workflows import measure_workflows
 
@@ -28,10 +31,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each figure of the API is measured")
     parser.add_argument("--spans", type=int, default=SPANS, help="stored before reading is measured")
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
-    parser.add_argument(
-        "--only", choices=["api", "ingest", "reads", "workflows", "runner"], help="one part instead of all"
-    )
+    parts = ["api", "clusters", "guard", "ingest", "reads", "workflows", "runner", "samples"]
+    parser.add_argument("--only", choices=parts, help="one part instead of all")
     options = parser.parse_args()
+    if options.only in {None, "clusters"}:
+        print_table(measure_clusters(), "failure clusters in this process, no database")
+    if options.only == "clusters":
+        return
     if options.database != "postgresql":
         sqlite(options.only, options.seconds, options.spans)
     if options.database != "sqlite":
@@ -61,10 +67,16 @@ def sqlite(only: str | None, seconds: float, spans: int) -> None:
             bare = bare_engine(f"sqlite:///{folder}/bare.db")
         with running_server() as server:
             figures += asyncio.run(measure_workflows(server, bare, lambda: _sqlite_size(server)))
+    if only in {None, "guard"}:
+        # Simulated: there is no server in it, and no database.
+        figures += measure_guard()
     if only in {None, "runner"}:
         with running_server() as server:
             url = f"sqlite+aiosqlite:///{server.data_dir / 'spectral.db'}"
             figures += asyncio.run(measure_runner(server, url))
+    if only in {None, "samples"}:
+        with running_server() as server:
+            figures += asyncio.run(measure_samples(server))
     print_table(figures, "one server process, SQLite (synchronous=FULL); client on the same machine")
 
 
@@ -86,6 +98,8 @@ def postgresql(postgres: BenchPostgres, only: str | None, seconds: float, spans:
         if only in {None, "runner"}:
             url = postgres.environment["SPECTRAL_DATABASE_URL"]
             figures += asyncio.run(measure_runner(server, url))
+        if only in {None, "samples"}:
+            figures += asyncio.run(measure_samples(server))
     print_table(figures, "one server process, PostgreSQL 18 (fsync on) on the same machine; client as well")
 
 
