@@ -27,19 +27,24 @@ from spectral.domains.auth.controller import AuthController, read_signing_keys
 from spectral.domains.auth.federation_controller import FederationController, SingleSignOnController
 from spectral.domains.auth.second_factor_controller import SecondFactorController
 from spectral.domains.auth.session_controller import SessionController
-from spectral.domains.changesets.controller import (
-    ChangesetController,
-    ClusterController,
-    ExperimentController,
-    ValidationController,
-)
+from spectral.domains.changesets.cluster_controller import ClusterController, WorkspaceClusterController
+from spectral.domains.changesets.controller import ChangesetController, ValidationController
+from spectral.domains.changesets.experiment_controller import ExperimentController
+from spectral.domains.changesets.guarding_controller import PromotionGuardController
+from spectral.domains.changesets.replica_controller import ReplicaCheckController
+from spectral.domains.changesets.suggestions_controller import SuggestionController
 from spectral.domains.dashboard.controller import AccountUsageController, WorkspaceHealthController
+from spectral.domains.evaluations.calibration_controller import CalibrationController
 from spectral.domains.evaluations.controller import ObjectiveController, RubricController
 from spectral.domains.evaluations.online_controller import OnlineEvaluationController, TraceScoreController
+from spectral.domains.inference.controller import CredentialController, ModelController
 from spectral.domains.keys.controller import ApiKeyController, ServiceAccountController
-from spectral.domains.operations.controller import CustomerController, OperationsController
+from spectral.domains.operations.controller import CustomerController, ModelConfigController, OperationsController
 from spectral.domains.samples.controller import SampleController
 from spectral.domains.scans.controller import ScanController
+from spectral.domains.scans.inference.controller import InferenceController
+from spectral.domains.scans.schedules_controller import ScheduleController
+from spectral.domains.traces.collecting.controller import import_samples
 from spectral.domains.traces.controller import FeedbackController, TraceController
 from spectral.domains.traces.ingestion.ingestor import IngestionLimits, TraceIngestor
 from spectral.domains.traces.ingestion.partitions import PartitionWindow
@@ -144,9 +149,14 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     AgentController,
     AgentTemplateController,
     AgentInvocationController,
+    InferenceController,
     OperationsController,
+    ModelConfigController,
     CustomerController,
+    ModelController,
+    CredentialController,
     SampleController,
+    import_samples,
     OtlpController,
     LogsController,
     MetricsController,
@@ -160,14 +170,20 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     import_traces,
     FeedbackController,
     RubricController,
+    CalibrationController,
+    SuggestionController,
     ObjectiveController,
     OnlineEvaluationController,
     TraceScoreController,
     ScanController,
+    ScheduleController,
     ChangesetController,
     ClusterController,
+    WorkspaceClusterController,
     ExperimentController,
     ValidationController,
+    ReplicaCheckController,
+    PromotionGuardController,
     read_runner,
     AgentWorkController,
     WorkController,
@@ -241,24 +257,29 @@ def create_app(settings: Settings, like: Litestar | None = None) -> Litestar:
         "rate_counter": counter,
         "health": Health(__version__, {"database": database_check, "engine": EngineCheck(work.engine)}),
         "engine": work.engine,
-        "run_fanout": work.run_fanout,
+        "run_fanout": work.runs.fanout,
         "span_mapper": span_mapper,
         "trace_ingestor": trace_ingestor,
         "policy_book": policy_book,
         "plain_traces": PlainTraces(trace_ingestor, policy_book),
         "trace_import": TraceImport(trace_ingestor, settings.otlp_body_limit_bytes),
         "agent_observer": work.observer,
-        "door": work.door,
+        "door": work.models.door,
+        "model_catalogue": work.models.catalogue,
+        "provider_credentials": work.models.credentials,
+        "provider_credential_box": work.models.credential_box,
+        "runtimes": work.runs.runtimes,
+        "runtime_secret_box": work.runs.runtime_secret_box,
         "live": work.live,
-        "launcher": work.launcher,
+        "launcher": work.runs.launcher,
         "run_waiter": RunWaiter(databases.application, work.live),
-        "remote_queue": work.remote_queue,
-        "work_waiting": work.work_waiting,
+        "remote_queue": work.runs.queue,
+        "work_waiting": work.runs.waiting,
         "webhook_box": work.webhook_box,
         "workflow_folder": work.workflow_folder,
-        "workflow_secret_box": work.workflow_secret_box,
-        "workflow_secrets": work.workflow_secrets,
-        "task_registry": work.task_registry,
+        "workflow_secret_box": work.runs.secret_box,
+        "workflow_secrets": work.runs.secrets,
+        "task_registry": work.runs.tasks,
     }
 
     @asynccontextmanager
@@ -304,7 +325,7 @@ def create_app(settings: Settings, like: Litestar | None = None) -> Litestar:
     )
     app.state[ROUTES], app.state[LIFESPAN] = routes, lifespan
     # What holds requests open lets go of them first: the server's end waits for theirs.
-    app.state["before_stop"] = (work.work_waiting.stop, work.run_fanout.close)
+    app.state["before_stop"] = (work.runs.waiting.stop, work.runs.fanout.close)
     return app
 
 
