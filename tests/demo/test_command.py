@@ -39,6 +39,8 @@ def test_the_demo_ends_with_a_validated_change_set_and_leaves_nothing(tmp_path: 
     assert 1 < low < mean < high
     assert "not a language model" in done.stdout
     assert "the agent now fetches version 2" in done.stdout
+    assert re.search(r"too few +on \d+ held-out tickets the same change is inconclusive", done.stdout), done.stdout
+    assert re.search(r"taken back +on a second agent, live: rolled back", done.stdout), done.stdout
     assert list(tmp_path.iterdir()) == []
     assert not _processes_of(tmp_path)
 

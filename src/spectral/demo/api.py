@@ -34,6 +34,10 @@ class Api:
         headers = {} if path.startswith("/api/v1/auth") or path == "W/keys" else {"Idempotency-Key": str(uuid4())}
         return self._answer("POST", path, expect, json=document, headers=headers).json()
 
+    def put(self, path: str, document: Any) -> Any:
+        """The JSON answer to a PUT."""
+        return self._answer("PUT", path, 200, json=document).json()
+
     def upload(self, path: str, content: str, media_type: str) -> Any:
         """The JSON answer to a file."""
         headers = {"Content-Type": media_type}

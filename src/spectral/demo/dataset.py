@@ -14,7 +14,7 @@ from spectral.demo.intents import CLAIMS, INTENTS
 from spectral.domains.samples.near_duplicates import NearDuplicateIndex, signature_of
 
 DEFAULT_TICKETS: Final = 1_500
-MAXIMUM_TICKETS: Final = 4_000
+MAXIMUM_TICKETS: Final = 8_000
 
 _CHOICE: Final = re.compile(r"\[([^\[\]]*)\]")
 _SLOT: Final = re.compile(r"\{(\w+)\}")
@@ -56,7 +56,7 @@ def generate_tickets(seed: int, n: int = DEFAULT_TICKETS) -> list[Ticket]:
     """`n` different tickets, no two of them near-duplicates; the same seed gives the same tickets everywhere.
 
     The seed also decides how often each intent and each of its aspects comes up, so that two seeds are two shops with
-    the same kind of customer. Raises ValueError unless 1 ≤ n ≤ 4,000.
+    the same kind of customer. Raises ValueError unless 1 ≤ n ≤ 8,000.
     """
     if not 1 <= n <= MAXIMUM_TICKETS:
         raise ValueError(f"n must be from 1 to {MAXIMUM_TICKETS}, not {n}")

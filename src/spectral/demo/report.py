@@ -21,6 +21,7 @@ def print_result(result: dict[str, Any], console: Console) -> None:
     changeset = result["changeset"]
     if changeset is not None:
         _print_evidence(changeset, console)
+    _print_aftermath(result, console)
     cost = result["cost"]
     total = "unknown" if cost["total_cost_usd"] is None else f"${cost['total_cost_usd']}"
     console.print(f"cost        {total}, {cost['evaluations']:,} evaluations of {cost['max_evaluations']:,} allowed")
@@ -57,6 +58,17 @@ def _print_evidence(changeset: dict[str, Any], console: Console) -> None:
     console.print(f"change      version {changeset['base_version']} → {changeset['candidate_version']}:")
     for line in _changes(changeset["evidence"]["candidate"]["diff"]):
         console.print(f"            {line}")
+
+
+def _print_aftermath(result: dict[str, Any], console: Console) -> None:
+    few, taken_back = result.get("too_few"), result.get("taken_back")
+    if few is not None:
+        said = "" if few["effect_95"] is None else f", {_points(few['effect_95'])}"
+        more = "" if few["n_more"] is None else f"; {few['n_more']} more samples needed"
+        console.print(f"too few     on {few['items']} held-out tickets the same change is {few['verdict']}{said}{more}")
+    if taken_back is not None and taken_back["state"] is not None:
+        console.print(f"taken back  on a second agent, live: {taken_back['state'].replace('_', ' ')}")
+        console.print(f"            {taken_back['reason']}", soft_wrap=True)
 
 
 def _changes(diff: list[dict[str, Any]]) -> list[str]:

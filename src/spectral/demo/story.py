@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 from rich.console import Console
 
+from spectral.demo.aftermath import FEW_TICKETS, Job, ask_too_few, take_back
 from spectral.demo.api import Api, StepFailedError
 from spectral.demo.dataset import DEFAULT_TICKETS, demo_config, generate_tickets
 from spectral.demo.traffic import send_traces
@@ -46,8 +47,8 @@ def tell(api: Api, choice: Choice, console: Console) -> dict[str, Any]:
         },
     )
     console.print("[green]✓[/green] agent “Ticket triage” with version 1 of its config live in production")
-    tickets = generate_tickets(choice.seed, DEFAULT_TICKETS + TRACES)
-    live, sampled = tickets[:TRACES], tickets[TRACES:]
+    tickets = generate_tickets(choice.seed, TRACES + DEFAULT_TICKETS + FEW_TICKETS)
+    live, sampled, few = tickets[:TRACES], tickets[TRACES:-FEW_TICKETS], tickets[-FEW_TICKETS:]
     answered = [
         (ticket, api.post(f"W/agents/{agent['id']}/invoke", {"input": {"ticket": ticket.text}}, expect=200))
         for ticket in live
@@ -92,6 +93,11 @@ def tell(api: Api, choice: Choice, console: Console) -> dict[str, Any]:
         "candidates": len(finished["candidates"]),
         "changeset": api.get(f"W/changesets/{finished['changeset_id']}") if finished["changeset_id"] else None,
     }
+    if finished["changeset_id"] and not choice.null:
+        proposed = api.get(f"W/agents/{agent['id']}/configs/{result['changeset']['candidate_version']}")["config"]
+        job = Job(agent["id"], samples["id"], rubric["id"], objective["id"], choice.seed, proposed)
+        result["too_few"] = ask_too_few(api, job, few, console)
+        result["taken_back"] = take_back(api, job, key["key"], console)
     if choice.accept and finished["outcome"] == "validated":
         accept(api, result, key["key"], console)
     result["seconds"] = round(time.monotonic() - started, 1)
