@@ -156,7 +156,16 @@ def schema(settings: Settings) -> Snapshot:
             rows = connection.execute(sa.text("SELECT tbl_name, name, sql FROM sqlite_master"))
         else:
             rows = connection.execute(sa.text(POSTGRESQL_SCHEMA))
-        return {(table, name, what) for table, name, what in rows if table not in ENGINE_LIBRARY}
+        return {(table, name, in_order(what)) for table, name, what in rows if table not in ENGINE_LIBRARY}
+
+
+def in_order(what: str | None) -> str | None:
+    """The statement with its constraints sorted: Alembic copies them to a rebuilt table in the order of a set."""
+    if what is None:
+        return None
+    lines = [line.strip().removesuffix(",") for line in what.splitlines()]
+    constraints = sorted(line for line in lines if line.startswith("CONSTRAINT "))
+    return "\n".join([*(line for line in lines if not line.startswith("CONSTRAINT ")), *constraints])
 
 
 POSTGRESQL_SCHEMA = """

@@ -173,12 +173,13 @@ def foreign_requests(
 ) -> Iterator[tuple[str, dict[str, str], tuple[int, ...]]]:
     """What of ours is named, the ids to send, and the statuses that may answer it."""
     names = sorted(name for name in example.names(path) if name.endswith("_id") and ours[name] != theirs[name])
-    required = sorted(set(names) - example.filters())
+    required, in_path = sorted(set(names) - example.filters()), example.path_names(path)
     if required:
-        yield "everything", {**theirs, **{name: ours[name] for name in names}}, (404,)
+        status = 404 if in_path & set(names) else example.parts
+        yield "everything", {**theirs, **{name: ours[name] for name in names}}, (status,)
     for name in names:
         # A filter that fits nothing of the caller's own is an empty list.
-        statuses = (404,) if name in required else (200, 404)
+        statuses = (404,) if name in in_path else (404, example.parts) if name in required else (200, 404)
         yield name, {**theirs, name: ours[name]}, statuses
 
 

@@ -23,6 +23,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from spectral import __version__
 from spectral.app import create_app
+from spectral.check_command import check
 from spectral.database_command import database
 from spectral.demo.command import demo
 from spectral.doctor import examine
@@ -434,6 +435,7 @@ def mail() -> None:
 main.add_command(demo)
 main.add_command(database)
 main.add_command(runner)
+main.add_command(check)
 
 
 def settings_or_exit() -> Settings:

@@ -191,6 +191,9 @@ class Settings(BaseSettings):
     workspace_networks: Annotated[tuple[IPv4Network | IPv6Network, ...] | None, NoDecode] = None
     webhook_retry_intervals_s: Annotated[tuple[float, ...], NoDecode] = (5, 30, 120, 600, 3600, 21_600, 43_200)
 
+    model_timeout_s: float = Field(default=120.0, ge=1, le=900)
+    model_call_retention_days: int = Field(default=90, ge=1, le=3_650)
+
     engine_executes: bool = True
     engine_jobs_per_workspace: int = Field(default=2, ge=1, le=64)
     engine_runs_per_workspace: int = Field(default=16, ge=1, le=256)
@@ -422,7 +425,10 @@ class Settings(BaseSettings):
 
     @property
     def networks_for_workspaces(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """What workspaces may admit for their own `http` steps: in production nothing unless it is listed."""
+        """What workspaces may admit for calls of their own (`http` steps, their endpoints of models).
+
+        In production nothing unless it is listed.
+        """
         if self.workspace_networks is not None:
             return self.workspace_networks
         return () if self.environment is Environment.PRODUCTION else EVERY_NETWORK

@@ -23,8 +23,9 @@ PAGES = sorted(
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN = {"bash", "python", "env", "sql", "yaml"}
 """YAML is a workflow: each is run by tests/domains/workflows/test_page.py."""
-PRINTED = {"running-workflows.md"}
-"""Pages that also say what their shell blocks print: run by test_running_workflows.py."""
+PRINTED = {"clusters.md", "running-workflows.md"}
+"""Pages that also say what their shell blocks print: run by test_running_workflows.py, and by
+tests/domains/changesets/test_clusters_page.py with a scan that was recorded."""
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -15,7 +15,9 @@ from litestar import Litestar
 from pydantic import SecretStr
 
 from spectral.cli import main
+from spectral.domains.agents.service import AgentService
 from spectral.domains.auth.federation_models import SignInAttempt
+from spectral.domains.inference.models import ProviderCredential
 from spectral.domains.workflows.models import WorkflowSecret
 from spectral.platform.db.migrations import owner_engine
 from spectral.platform.db.session import Database
@@ -89,6 +91,8 @@ async def something_sealed_of_each_kind(
         )
     for tenant in tenants:
         async with database.transaction(tenant.access) as session:
+            agent = await AgentService(session, tenant.access).create_agent("posted to", None, None)
+            agent.runtime_secret_sealed = seal("agent-runtime", f"signs for {tenant.name}")
             session.add(
                 Webhook(
                     workspace_id=tenant.workspace_id,
@@ -101,6 +105,18 @@ async def something_sealed_of_each_kind(
                     events=["*"],
                     enabled=False,
                     created_by="tests",
+                )
+            )
+            session.add(
+                ProviderCredential(
+                    workspace_id=tenant.workspace_id,
+                    name="mine",
+                    prefix="openai",
+                    provider="openai",
+                    api_key=seal("provider-credential", f"key of {tenant.name}"),
+                    last_four="",
+                    created_by="tests",
+                    updated_at=utc_now(),
                 )
             )
             session.add(

@@ -56,6 +56,7 @@ GLOBAL_IPV6 = IPv6Network("2000::/3")
 REFUSED_IPV6 = tuple(IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
 # Networks with IPv6 only reach IPv4 through these; what counts is the address inside.
 NAT64 = IPv6Network("64:ff9b::/96")
+EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 # Where clouds tell a machine its credentials, and what is nobody's own network. No customer opens these for themselves.
 # Source: the providers' documentation of their metadata services (AWS with ECS and EKS, GCP, Azure, Oracle, Alibaba).
 NEVER_ADMITTED: tuple[Network, ...] = tuple(
