@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.api import measure_api
 from benchmarks.bare_engine import bare_engine
 from benchmarks.clusters import measure_clusters
+from benchmarks.evaluations import measure_evaluations
 from benchmarks.figures import Figure, print_table
 from benchmarks.guard import measure_guard
 from benchmarks.identity import measure_identity
@@ -19,9 +20,19 @@ from benchmarks.reads import fill, measure_reads
 from benchmarks.runner import measure_runner
 from benchmarks.samples import measure_samples
 from benchmarks.server import BenchServer, resident_bytes, running_server
+from benchmarks.statistics import SCANS, measure_statistics
 from benchmarks.workflows import measure_workflows
 
 SPANS = 1_000_000
+SERVED = ("api", "ingest", "reads", "workflows", "runner", "samples")
+APART: dict[str, tuple[str, Callable[[], list[Figure]]]] = {
+    "clusters": ("failure clusters in this process, no database", measure_clusters),
+    "evaluations": ("measurement in this process, SQLite (synchronous=FULL)", measure_evaluations),
+    "guard": ("the live guard on simulated sessions, no database", measure_guard),
+    "statistics": ("whole scans in two processes, SQLite in memory", measure_statistics),
+}
+"""What is measured without a server."""
+
 SMALL = {"SPECTRAL_OTLP_PENDING_REQUESTS": str(SMALL_QUEUE)}
 
 
@@ -31,12 +42,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each figure of the API is measured")
     parser.add_argument("--spans", type=int, default=SPANS, help="stored before reading is measured")
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
-    parts = ["api", "clusters", "guard", "ingest", "reads", "workflows", "runner", "samples"]
-    parser.add_argument("--only", choices=parts, help="one part instead of all")
+    parser.add_argument("--scans", type=int, default=SCANS, help="of equal arms, for the statistics")
+    parser.add_argument("--only", choices=[*SERVED, *APART], help="one part instead of all")
     options = parser.parse_args()
-    if options.only in {None, "clusters"}:
-        print_table(measure_clusters(), "failure clusters in this process, no database")
-    if options.only == "clusters":
+    for name, (where, measure) in APART.items():
+        if options.only in {None, name}:
+            figures = measure_statistics(options.scans) if name == "statistics" else measure()
+            print_table(figures, where)
+    if options.only in APART:
         return
     if options.database != "postgresql":
         sqlite(options.only, options.seconds, options.spans)
@@ -67,9 +80,6 @@ def sqlite(only: str | None, seconds: float, spans: int) -> None:
             bare = bare_engine(f"sqlite:///{folder}/bare.db")
         with running_server() as server:
             figures += asyncio.run(measure_workflows(server, bare, lambda: _sqlite_size(server)))
-    if only in {None, "guard"}:
-        # Simulated: there is no server in it, and no database.
-        figures += measure_guard()
     if only in {None, "runner"}:
         with running_server() as server:
             url = f"sqlite+aiosqlite:///{server.data_dir / 'spectral.db'}"
