@@ -82,7 +82,7 @@ async def test_closing_stores_what_is_left_and_does_not_wait_for_ever(
     await journal.close()
     assert await subjects(database, tenant.access) == ["scan:1"]
 
-    away = CallJournal(Counted(database, away=100), delay_s=0.01)  # type: ignore[arg-type]
+    away = CallJournal(Counted(database, away=10**9), delay_s=0.01)  # type: ignore[arg-type]
     monkeypatch.setattr(module, "PENDING_MAXIMUM", 3)
     for number in range(3):
         await away.record(call(tenant.access, number))

@@ -13,6 +13,7 @@ from spectral.platform.access.guards import requires
 from spectral.platform.access.scopes import Scope
 from spectral.platform.docs.document import openapi_config, openapi_document
 from spectral.platform.docs.pages import STATIC, docs_routes
+from tests.fixtures.tenants import Tenant
 
 PAGES = ("/docs", "/redoc")
 
@@ -103,6 +104,17 @@ def test_the_copied_files_name_their_licences() -> None:
 async def test_only_files_of_the_reference_are_served(browser: httpx.AsyncClient) -> None:
     for path in ("/docs/static/", "/docs/static/../pages.py", "/docs/static/%2e%2e/pages.py", "/docs/static/none.js"):
         assert (await browser.get(path)).status_code == 404, path
+
+
+async def test_reading_the_document_changes_no_answer(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    async def refused() -> list[str]:
+        answer = await client.get(f"{tenant.url}/runs?sort=sideways", headers=tenant.client_headers)
+        assert answer.status_code == 422
+        return [error["pointer"] for error in answer.json()["errors"]]
+
+    before = await refused()
+    assert (await client.get("/openapi.json")).status_code == 200
+    assert await refused() == before == ["sort"]
 
 
 async def test_the_document_is_served_and_the_framework_s_own_pages_are_not(browser: httpx.AsyncClient) -> None:

@@ -1,6 +1,7 @@
 """The OpenAPI document: what Litestar derives from the handlers, plus what the platform adds to every one of them."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from litestar import Litestar, Router
@@ -109,13 +110,32 @@ def _derived(app: Litestar, config: OpenAPIConfig) -> dict[str, Any]:
     models = PydanticModels()
     context = OpenAPIContext(openapi_config=config, plugins=[models, *app.plugins.openapi])
     openapi = config.to_openapi_schema()
-    openapi.paths = {route.path_format: create_path_item_for_route(context, route) for route in _documented_routes(app)}
+    with _parameters_as_they_are(app):
+        openapi.paths = {
+            route.path_format: create_path_item_for_route(context, route) for route in _documented_routes(app)
+        }
     openapi.components.schemas = context.schema_registry.generate_components_schemas()
     # A parameter's default may be a model; in the document it is plain JSON.
     document: dict[str, Any] = to_jsonable_python(openapi.to_schema(), by_alias=True)
     document["components"].setdefault("schemas", {})
     resolve_models(document)
     return document
+
+
+@contextmanager
+def _parameters_as_they_are(app: Litestar) -> Iterator[None]:
+    """Litestar adds the parameters of the path that a handler does not take to what it takes; not for ever.
+
+    Otherwise a refused query would be told that they are missing, once somebody has read the document.
+    """
+    taken = [handler.parsed_fn_signature.parameters for handler in _handlers(app).values()]
+    before = [dict(parameters) for parameters in taken]
+    try:
+        yield
+    finally:
+        for parameters, kept in zip(taken, before, strict=True):
+            parameters.clear()
+            parameters.update(kept)
 
 
 def _documented_routes(app: Litestar) -> list[HTTPRoute]:
