@@ -41,7 +41,8 @@ async def measure_runner(server: BenchServer, database_url: str) -> list[Figure]
         return [
             await _throughput(server, database, runners=1),
             await _throughput(server, database, runners=RUNNERS),
-            await _overhead(server, database),
+            await _overhead(server, database, 8),
+            await _overhead(server, database, CAPACITY),
         ]
     finally:
         await database.close()
@@ -62,7 +63,7 @@ async def _throughput(server: BenchServer, database: Database, *, runners: int) 
     return Figure(f"remote tasks, leased and answered, {sessions}", EMPTY_TASKS / took, "tasks/s", detail)
 
 
-async def _overhead(server: BenchServer, database: Database) -> Figure:
+async def _overhead(server: BenchServer, database: Database, capacity: int) -> Figure:
     """How much longer a runner's place is taken than its function works."""
     worked: list[float] = []
 
@@ -73,24 +74,33 @@ async def _overhead(server: BenchServer, database: Database) -> Figure:
         worked.append((time.perf_counter() - started) * 1000)
         return inputs
 
-    took = await _run(server, database, "working", work, WORKING_TASKS, 1)
-    place_ms = took * CAPACITY / WORKING_TASKS * 1000
+    count = WORKING_TASKS * capacity // CAPACITY
+    took = await _run(server, database, f"working-{capacity}", work, count, 1, capacity)
+    place_ms = took * capacity / count * 1000
     mean = sum(worked) / len(worked)
     detail = (
-        f"{WORKING_TASKS:,} tasks of {WORK_S * 1000:.0f} ms (measured {mean:.0f}, p95 {percentile(worked, 95):.0f}), "
-        f"capacity {CAPACITY}: {WORKING_TASKS / took:,.0f} tasks/s of {CAPACITY / WORK_S:.0f} possible"
+        f"{count:,} tasks of {WORK_S * 1000:.0f} ms (measured {mean:.0f}, p95 {percentile(worked, 95):.0f}), "
+        f"{count / took:,.0f} tasks/s of {capacity / WORK_S:.0f} possible"
     )
-    return Figure("overhead of a remote task, mean", place_ms - mean, "ms", detail)
+    return Figure(f"overhead of a remote task, {capacity} at once, mean", place_ms - mean, "ms", detail)
 
 
-async def _run(server: BenchServer, database: Database, queue: str, function: Any, count: int, runners: int) -> float:
+async def _run(
+    server: BenchServer,
+    database: Database,
+    queue: str,
+    function: Any,
+    count: int,
+    runners: int,
+    capacity: int = CAPACITY,
+) -> float:
     """Seconds from the first lease until the last result is stored; every task must be done, and begun once."""
     access = WorkspaceAccess.for_system(UUID(server.workspace_id), UUID(server.workspace_id), "benchmark")
     await _put(database, access, queue, count)
     clients = [SpectralClient(server.url, server.api_key, workspace_id=server.workspace_id) for _ in range(runners)]
     for client in clients:
         client.work(queue)(function)
-    sessions = [client.runner(capacity=CAPACITY) for client in clients]
+    sessions = [client.runner(capacity=capacity) for client in clients]
     started = time.perf_counter()
     running = [asyncio.ensure_future(session.run()) for session in sessions]
     while sum(session.progress.done for session in sessions) < count:
