@@ -30,6 +30,7 @@ from spectral.demo.dataset import Ticket, demo_config, generate_tickets
 from spectral.domains.agents.config import ConfigDocument
 from spectral.domains.agents.runtime import PromptRuntime
 from spectral.domains.agents.service import AgentService
+from spectral.domains.changesets.errors import HoldoutSpentError
 from spectral.domains.changesets.service import ChangesetService
 from spectral.domains.changesets.statistics import paired_effects
 from spectral.domains.changesets.validation import ValidationService
@@ -215,7 +216,7 @@ async def _scan(scans: DirectScans, subject: Subject, samples: Any, labels: Sequ
     )
     try:
         view = await scans.run(await scans.start(request))
-    except NotReadyError:
+    except (NotReadyError, HoldoutSpentError):
         return "refused"
     if view.scan.failure is not None:
         raise RuntimeError(f"a scan failed: {view.scan.failure}")
