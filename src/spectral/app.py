@@ -254,7 +254,6 @@ def create_app(settings: Settings, like: Litestar | None = None) -> Litestar:
         "settings": settings,
         "database": databases.application,
         "identity": databases.identity,
-        "rate_counter": counter,
         "health": Health(__version__, {"database": database_check, "engine": EngineCheck(work.engine)}),
         "engine": work.engine,
         "run_fanout": work.runs.fanout,
@@ -263,7 +262,6 @@ def create_app(settings: Settings, like: Litestar | None = None) -> Litestar:
         "policy_book": policy_book,
         "plain_traces": PlainTraces(trace_ingestor, policy_book),
         "trace_import": TraceImport(trace_ingestor, settings.otlp_body_limit_bytes),
-        "agent_observer": work.observer,
         "door": work.models.door,
         "model_catalogue": work.models.catalogue,
         "provider_credentials": work.models.credentials,
@@ -278,7 +276,6 @@ def create_app(settings: Settings, like: Litestar | None = None) -> Litestar:
         "webhook_box": work.webhook_box,
         "workflow_folder": work.workflow_folder,
         "workflow_secret_box": work.runs.secret_box,
-        "workflow_secrets": work.runs.secrets,
         "task_registry": work.runs.tasks,
     }
 

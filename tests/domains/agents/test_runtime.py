@@ -21,12 +21,11 @@ class Echo:
 
     name = "echo"
 
-    def __init__(self, *, deterministic: bool = True) -> None:
+    def __init__(self) -> None:
         self.requests: list[ModelRequest] = []
-        self.deterministic = deterministic
 
     def models(self) -> Sequence[ModelInfo]:
-        return [ModelInfo("echo/one", "echo", "repeats what it reads", priced=True, deterministic=self.deterministic)]
+        return [ModelInfo("echo/one", "echo", "repeats what it reads", priced=True, deterministic=True)]
 
     async def complete_many(self, requests: Sequence[ModelRequest]) -> Sequence[ModelReply | ModelFault]:
         self.requests.extend(requests)
@@ -92,11 +91,6 @@ async def test_an_unknown_model_is_refused_before_anything_runs() -> None:
 async def test_inputs_and_seeds_belong_together() -> None:
     with pytest.raises(ValueError, match="zip"):
         await PromptRuntime(ModelDoor([Echo()])).execute_many(config(), ["x", "y"], [0])
-
-
-def test_a_runtime_is_deterministic_when_every_model_is() -> None:
-    assert PromptRuntime(ModelDoor([Echo()])).deterministic
-    assert not PromptRuntime(ModelDoor([Echo(deterministic=False)])).deterministic
 
 
 @pytest.mark.parametrize("name", ["observed", ""])

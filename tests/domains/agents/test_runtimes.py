@@ -33,7 +33,6 @@ class EchoSettings(BaseModel):
 class EchoRuntime:
     """Answers with its greeting and the input."""
 
-    deterministic = True
     in_flight = 4
 
     def __init__(self, greeting: str, mode: ExecutionMode) -> None:

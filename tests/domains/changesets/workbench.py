@@ -53,7 +53,6 @@ class ScriptedRuntime:
     crash_after: int | None = None
     missing: frozenset[str] = frozenset()
     cost: int | None = 0
-    deterministic: bool = True
     in_flight: int = 8
 
     async def execute_many(

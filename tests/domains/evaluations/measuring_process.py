@@ -47,7 +47,6 @@ class LoggingRuntime:
     """Answers from input and seed; writes down what it executes before it answers, and takes its time."""
 
     log: Path
-    deterministic: bool = True
     in_flight: int = 8
     delay_s: float = 0.2
 

@@ -70,7 +70,6 @@ class Echo:
     said: str = "answer"
     in_flight: int = 3
     most: int = 0
-    deterministic: bool = True
     _now: int = 0
 
     async def execute_many(

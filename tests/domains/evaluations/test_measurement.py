@@ -52,7 +52,6 @@ class Runtime:
     eight_calls: asyncio.Event = field(default_factory=asyncio.Event)
     calls: list[tuple[str, Any, int]] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
-    deterministic: bool = True
     in_flight: int = 8
 
     async def execute_many(

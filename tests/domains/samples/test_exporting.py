@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spectral.domains.samples.canonical import canonical
 from spectral.domains.samples.exporting import CsvColumns, csv_lines, jsonl_line
-from spectral.domains.samples.importing import read_csv, read_jsonl
+from tests.domains.samples.reading import read_csv, read_jsonl
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
 NAMES = st.text("abc.-_ ", min_size=1, max_size=5)

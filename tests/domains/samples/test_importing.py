@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from spectral.domains.samples.drafts import Draft
 from spectral.domains.samples.errors import ImportRefusedError
-from spectral.domains.samples.importing import MAXIMUM_ROWS, read_csv, read_jsonl
+from spectral.domains.samples.importing import MAXIMUM_ROWS
+from tests.domains.samples.reading import read_csv, read_jsonl
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 

@@ -14,7 +14,6 @@ from spectral.domains.evaluations.objectives import ObjectiveSpec
 from spectral.domains.evaluations.scoring import RubricSpec
 from spectral.domains.evaluations.service import ObjectiveService, RubricService
 from spectral.domains.samples.drafts import measure
-from spectral.domains.samples.importing import read_jsonl
 from spectral.domains.samples.service import NewSet, SampleService
 from spectral.domains.samples.splitting import Split
 from spectral.domains.scans.launch import ScanLauncher
@@ -29,6 +28,7 @@ from spectral.platform.llm.door import ModelDoor
 from spectral.platform.llm.local.provider import LocalProvider
 from spectral.platform.shared.clock import utc_now
 from tests.domains.agents.executing import runtimes_of
+from tests.domains.samples.reading import read_jsonl
 from tests.domains.scans.executing import scan_handler
 
 LEASE = 1

@@ -62,8 +62,6 @@ class HttpRuntimes:
 class HttpRuntime:
     """Posts the work of one agent to its address."""
 
-    deterministic = False
-
     def __init__(
         self,
         calls: OutboundCalls,

@@ -88,11 +88,6 @@ class AgentRuntime(Protocol):
     """Executes configs; every execution carries the mode that the runtime was made for."""
 
     @property
-    def deterministic(self) -> bool:
-        """Whether the same config, input and seed always give the same output."""
-        ...
-
-    @property
     def in_flight(self) -> int:
         """How many executions it may be given at once."""
         ...
@@ -159,11 +154,6 @@ class PromptRuntime:
         self._access = access
         self._subject = subject
         self.in_flight = in_flight
-
-    @property
-    def deterministic(self) -> bool:
-        """Whether every model of the catalogue is: a search may choose any of them."""
-        return all(model.deterministic for model in self._door.catalogue())
 
     async def execute_many(
         self, config: ConfigDocument, inputs: Sequence[JsonValue], seeds: Sequence[int]

@@ -170,11 +170,8 @@ class ExperimentController(Controller):
     async def list_results(
         self, service: ExperimentService, experiment_id: UUID, page: Page
     ) -> Collection[ComparisonOut]:
-        found = await service.read_experiment(experiment_id)
-        # An arm that was not measured compares with nothing.
-        candidates = [arm for arm in found.arms[1:] if arm.effect is not None or found.experiment.scan_id is not None]
-        shown = candidates[page.offset : page.offset + page.limit]
-        return Collection.of([comparison_out(arm) for arm in shown], len(candidates), page)
+        found, total = await service.list_candidates(experiment_id, page)
+        return Collection.of([comparison_out(arm) for arm in found], total, page)
 
     @get(
         "/{experiment_id:uuid}/results/items",

@@ -61,6 +61,8 @@ WORKFLOW = Definition(
 ITEMS_MAXIMUM = 2_000
 """Of a larger split the items with the least hashes are used: a fixed random part."""
 OUTPUTS = "outputs"
+WAITING = "waiting"
+"""The status of an experiment that has no run yet: its outputs are still to be brought."""
 ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -144,19 +146,22 @@ class ExperimentLauncher:
         Raises NotFoundError, and InvalidTransitionError (400) for one that ended otherwise.
         """
         self._access.require(Scope.WRITE_WORKSPACE)
-        experiment = await self._experiments.lock(experiment_id)
-        if experiment.status in ENDED and experiment.status != "cancelled":
-            raise InvalidTransitionError(
-                f"An experiment that is {experiment.status} cannot be cancelled", state=experiment.status
-            )
-        if experiment.status == "waiting":
+        experiment = await self._experiments.get(experiment_id)
+        if experiment.status == WAITING:
+            # Held, because the outputs that are still missing may be arriving; it has no run before they are there.
+            experiment = await self._experiments.lock(experiment_id)
+        before = experiment.status
+        if before in ENDED and before != "cancelled":
+            raise InvalidTransitionError(f"An experiment that is {before} cannot be cancelled", state=before)
+        if before == WAITING:
             experiment.status, experiment.finished_at = "cancelled", utc_now()
             await self._experiments.flush()
-            await self._audit(experiment, "experiment.cancelled", {"status": experiment.status})
-        elif experiment.status != "cancelled":
-            await self._audit(experiment, "experiment.cancelled", {"status": experiment.status})
+        elif before != "cancelled":
+            # The run first, as everywhere: whoever measures holds the run while it writes to the experiment.
             actions = RunActions(self._session, self._access, self._launcher, ScopedAuthority(self._access))
             await actions.terminate_run(str(experiment_id), None)
+        if before != "cancelled":
+            await self._audit(experiment, "experiment.cancelled", {"status": before})
         return await ExperimentService(self._session, self._access).read_experiment(experiment_id)
 
     async def _arm(self, agents: AgentService, agent: Agent, asked: ArmIn) -> Arm:
@@ -241,7 +246,7 @@ class ExperimentLauncher:
                 max_evaluations=maximum,
                 max_cost_nano_usd=request.budget.max_cost_usd,
                 execution=OUTPUTS if outputs else execution_of(agent),
-                status="waiting" if outputs else "queued",
+                status=WAITING if outputs else "queued",
                 created_by=self._access.actor,
             )
         )

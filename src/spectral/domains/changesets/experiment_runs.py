@@ -244,7 +244,6 @@ def nothing_to_pay(config: ConfigDocument, value: JsonValue) -> int | None:
 class BroughtOutputs:
     """Answers with what somebody brought, as if the agent had answered it just now."""
 
-    deterministic = True
     in_flight = IN_FLIGHT
 
     def __init__(

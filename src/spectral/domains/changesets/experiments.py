@@ -126,6 +126,13 @@ class ExperimentService:
         arms = await self._arms.of_experiments([experiment.id for experiment in experiments])
         return [CompletedExperiment(experiment, arms[experiment.id]) for experiment in experiments], total
 
+    async def list_candidates(self, experiment_id: UUID, page: Page) -> tuple[list[ExperimentArm], int]:
+        """One page of the arms beside the first; by hand, those that were measured. Raises NotFoundError."""
+        found = await self.read_experiment(experiment_id)
+        # An arm that was not measured compares with nothing.
+        candidates = [arm for arm in found.arms[1:] if arm.effect is not None or found.experiment.scan_id is not None]
+        return candidates[page.offset : page.offset + page.limit], len(candidates)
+
     async def read_experiment(self, experiment_id: UUID) -> CompletedExperiment:
         """Raises NotFoundError."""
         experiment = await self._experiments.get(experiment_id)

@@ -140,19 +140,7 @@ class ResultRepository(PricedRepository[EvaluationResult]):
             .where(self._mine, EvaluationResult.subject_id == subject_id)
             .group_by(EvaluationResult.model, EvaluationResult.purpose)
         )
-        return [
-            ModelCost(
-                model=model,
-                purpose=purpose,
-                calls=int(calls),
-                input_tokens=int(tokens_in),
-                output_tokens=int(tokens_out),
-                cost_nano_usd=None if cost is None else int(cost),
-                unpriced_calls=int(unknown),
-                reserved_nano_usd=0,
-            )
-            for model, purpose, calls, tokens_in, tokens_out, cost, unknown in await self.session.execute(counted)
-        ]
+        return [_cost_of(*row) for row in await self.session.execute(counted)]
 
 
 class ReservationRepository(PricedRepository[EvaluationReservation]):
@@ -236,19 +224,22 @@ class JudgementRepository(WorkspaceRepository[Judgement]):
             .where(self._mine, Judgement.subject_id == subject_id)
             .group_by(Judgement.model, Judgement.purpose)
         )
-        return [
-            ModelCost(
-                model=model,
-                purpose=purpose,
-                calls=int(calls),
-                input_tokens=int(tokens_in),
-                output_tokens=int(tokens_out),
-                cost_nano_usd=None if cost is None else int(cost),
-                unpriced_calls=int(unknown),
-                reserved_nano_usd=int(held),
-            )
-            for model, purpose, calls, tokens_in, tokens_out, cost, unknown, held in await self.session.execute(counted)
-        ]
+        return [_cost_of(*row) for row in await self.session.execute(counted)]
+
+
+def _cost_of(
+    model: str,
+    purpose: str,
+    calls: int,
+    tokens_in: int,
+    tokens_out: int,
+    cost: int | None,
+    unknown: int,
+    held: int = 0,
+) -> ModelCost:
+    # Sums come as the database's own kind of number.
+    known = None if cost is None else int(cost)
+    return ModelCost(model, purpose, int(calls), int(tokens_in), int(tokens_out), known, int(unknown), int(held))
 
 
 def _spent() -> sa.ColumnElement[int]:

@@ -114,16 +114,6 @@ READERS: Mapping[str, Callable[[IO[bytes]], Iterator[ImportedRow]]] = {"jsonl": 
 """The reader of each format."""
 
 
-def read_jsonl(body: bytes) -> list[ImportedRow]:
-    """The samples of a JSON Lines file that is small. Raises ImportRefusedError (422)."""
-    return list(jsonl_rows(io.BytesIO(body)))
-
-
-def read_csv(body: bytes) -> list[ImportedRow]:
-    """The samples of a CSV file that is small. Raises ImportRefusedError (422)."""
-    return list(csv_rows(io.BytesIO(body)))
-
-
 def _text_lines(file: IO[bytes], refusals: _Refusals) -> Iterator[tuple[int, str]]:
     """The lines with their ends, by their number from 1; of one that is too long no more than its name is kept."""
     number = 0

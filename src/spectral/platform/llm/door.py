@@ -209,14 +209,6 @@ class ModelDoor:
         states = {} if self._remote is None else self._remote.circuits()
         return [records[name].read(states.get(name, "closed")) for name in sorted(records)]
 
-    def health_of(self, model: str) -> ModelHealth:
-        """How one model has behaved in this process. Raises UnknownModelError (400)."""
-        self.read_model(model)
-        states = {} if self._remote is None else self._remote.circuits()
-        record = self._health.get(model) or self._remote_health.get(model)
-        record = record or HealthRecord(model, model.partition("/")[0])
-        return record.read(states.get(model, "closed"))
-
     async def close(self) -> None:
         """Let go of connections; nothing may be called afterwards."""
         await self._settings.close()

@@ -12,6 +12,7 @@ from spectral.platform.llm.calls import ModelMessage, ModelRequest
 from spectral.platform.llm.catalogue import ModelCatalogue, ModelSettings
 from spectral.platform.llm.credentials import Credential, ProviderKind
 from spectral.platform.llm.door import ModelDoor
+from spectral.platform.llm.health import ModelHealth
 from spectral.platform.llm.local.provider import LocalProvider
 from spectral.platform.llm.prices import Prices
 from spectral.platform.llm.records import CallRecord
@@ -64,6 +65,11 @@ class Bench:
 
     async def close(self) -> None:
         """The log's: nothing waits."""
+
+    def health_of(self, model: str) -> ModelHealth:
+        """How a model that was called has behaved."""
+        (found,) = [health for health in self.door.health() if health.model == model]
+        return found
 
     async def _read_settings(self) -> Mapping[str, ModelSettings]:
         return dict(self.settings)

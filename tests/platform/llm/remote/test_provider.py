@@ -200,7 +200,7 @@ async def test_a_refusal_says_whose_fault_it_is(
     assert fault.cost_nano_usd == 0
     assert len(bench.stub.bodies) == 1, "one attempt: the caller owns the retries"
     assert [(call.error_type, call.cost_nano_usd) for call in bench.records] == [(f"http_{status}", 0)]
-    error = bench.door.health_of(model).last_error
+    error = bench.health_of(model).last_error
     assert error is not None
     assert error.message == f"http_{status}", "what a provider says about a customer's request is not the operator's"
 
@@ -299,7 +299,7 @@ async def test_a_call_needs_its_workspaces_own_key(bench: Bench) -> None:
 
     assert (refused.value.status, isinstance(refused.value, ModelRequestError)) == (400, True)
     assert (bench.stub.bodies, bench.records) == ([], [])
-    assert bench.door.health_of(GPT).calls == 0
+    assert bench.health_of(GPT).calls == 0
     names = [GPT, CLAUDE, "spectral-local/small", "nobody/x", "spectral-local-embedding"]
     assert await bench.door.missing_credentials(ACCESS, names) == ["nobody"]
     assert await bench.door.missing_credentials(OTHER, names) == ["anthropic", "nobody", "openai"]
@@ -394,7 +394,7 @@ async def test_who_fails_again_and_again_is_left_alone(bench: Bench) -> None:
     assert (refused.type, refused.retryable, refused.code) == ("provider_error", True, "circuit_open")
     assert 0 < (refused.retry_after_s or 0) <= 10
     assert len(bench.stub.bodies) == len(bench.records) == 5, "an open circuit calls nobody"
-    health = bench.door.health_of(GPT)
+    health = bench.health_of(GPT)
     assert (health.circuit, health.calls, health.failures, health.success_rate) == ("open", 5, 5, 0.0)
     assert (await bench.door.complete(ask(CLAUDE))).text == "HELLO", "other models go on"
     assert {one.model: one.circuit for one in bench.door.health()}[CLAUDE] == "closed"

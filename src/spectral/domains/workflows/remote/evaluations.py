@@ -94,8 +94,6 @@ class RunnerRuntime:
     subject: what the executions belong to; whose id a run has is taken to be that run.
     """
 
-    deterministic = False
-
     def __init__(self, runners: _Runners, mode: ExecutionMode, subject: str | None) -> None:
         self._runners = runners
         self._access = runners.access

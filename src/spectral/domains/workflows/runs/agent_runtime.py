@@ -66,7 +66,6 @@ class WorkflowRuntime:
     `config`, `config_hash` and `seed`. Its output is the workflow's output `output`, or all of them as JSON.
     """
 
-    deterministic = False
     ceiling_nano_usd: int | None = None
     """What a run costs depends on what it does."""
 
