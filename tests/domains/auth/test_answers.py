@@ -69,6 +69,17 @@ async def test_a_refresh_by_cookie_comes_from_our_own_pages(client_of: ClientOf,
     assert (await web.post(REFRESH, headers=with_cookie(token, Origin=PUBLIC))).status_code == 401
 
 
+async def test_a_page_may_be_reached_by_a_second_name(client_of: ClientOf, tenant: Tenant) -> None:
+    web = await client_of(public_url="http://127.0.0.1:8000")
+    token = cookie_of(await sign_in(web, tenant, WEB)).value
+    by_name = {"Host": "localhost:8000"}
+    for origin in ("http://localhost:8001", "http://evil.example.com"):
+        refused = await web.post(REFRESH, headers=with_cookie(token, Origin=origin) | by_name)
+        assert refused.status_code == 403, origin
+    good = await web.post(REFRESH, headers=with_cookie(token, Origin="http://localhost:8000") | by_name)
+    assert good.status_code == 200
+
+
 async def test_a_token_in_the_body_needs_no_origin(client: httpx.AsyncClient, tenant: Tenant) -> None:
     answer = await client.post(REFRESH, json={"refresh_token": tenant.refresh_token})
     assert answer.json()["refresh_token"]

@@ -59,9 +59,21 @@ def presented_refresh_token(request: AnyRequest, data: RefreshIn | None) -> str:
     if not token:
         missing = FieldError("/refresh_token", "is required where there is no refresh cookie")
         raise ValidationFailedError("The request failed validation", errors=[missing])
-    if _origin(request.headers.get("origin", "")) != _origin(_settings(request).address):
+    if not _is_ours(request):
         raise OriginRefusedError
     return token
+
+
+def _is_ours(request: AnyRequest) -> bool:
+    """Whether a page of this installation sent this: of its address, or of the very host that was asked.
+
+    Where people reach it by a second name (`localhost` and `127.0.0.1`), the cookie belongs to the name they used: a
+    browser sends it to no other.
+    """
+    origin = _origin(request.headers.get("origin", ""))
+    if origin is None:
+        return False
+    return origin in {_origin(_settings(request).address), _origin(f"{origin[0]}://{request.headers.get('host', '')}")}
 
 
 def is_web(request: AnyRequest) -> bool:
