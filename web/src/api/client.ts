@@ -1,0 +1,49 @@
+import createFetchClient from "openapi-fetch";
+import createQueryHooks from "openapi-react-query";
+import { OfflineError, problemOf } from "@/api/problems";
+import type { components, paths } from "@/api/schema";
+import { session } from "@/api/session";
+
+export type Schemas = components["schemas"];
+
+const SIGNING_IN = /^\/api\/v1\/auth\/(login|register|refresh|callback|providers|reset-password)/;
+
+/**
+ * `fetch` as whoever is signed in. Throws ApiProblem for every refusal and OfflineError where nobody answers.
+ *
+ * A refused token is renewed once and the request is sent again; a request that is refused twice is not ours to make.
+ */
+export async function authorisedFetch(request: Request): Promise<Response> {
+  const open = SIGNING_IN.test(new URL(request.url).pathname);
+  // A body can be read once; the second attempt needs its own.
+  const again = request.clone();
+  let response = await send(request, open ? null : await session.token());
+  if (response.status === 401 && !open) {
+    const renewed = await session.renew();
+    if (renewed) response = await send(again, await session.token());
+  }
+  if (!response.ok && response.status !== 304) throw await problemOf(response);
+  return response;
+}
+
+async function send(request: Request, token: string | null): Promise<Response> {
+  request.headers.set("X-Spectral-Client", "web");
+  if (token !== null) request.headers.set("Authorization", `Bearer ${token}`);
+  try {
+    return await fetch(request);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new OfflineError(error);
+  }
+}
+
+/** The API, typed by its own document. Every call throws instead of answering an error. */
+export const http = createFetchClient<paths>({ baseUrl: location.origin, fetch: authorisedFetch });
+
+/** The same as hooks: `api.useQuery("get", "/api/v1/…", {params})`. */
+export const api = createQueryHooks(http);
+
+/** For the POSTs that create or start something: sent twice, it happens once. One key for each intent of a person. */
+export function idempotencyKey(): string {
+  return crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
+}

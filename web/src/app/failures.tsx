@@ -1,0 +1,46 @@
+import { type ErrorComponentProps, Link } from "@tanstack/react-router";
+import { EmptyState } from "@/components/empty-state";
+import { ProblemNotice } from "@/components/problem-notice";
+import { Button } from "@/components/ui/button";
+
+export function NotFound() {
+  return (
+    <main className="grid min-h-[60vh] place-items-center p-6">
+      <EmptyState
+        title="There is nothing here"
+        actions={
+          <Button asChild variant="primary">
+            <Link to="/">Go to your workspace</Link>
+          </Button>
+        }
+      >
+        The address is mistyped or old, or what it names was deleted or belongs to a workspace that you are not in.
+      </EmptyState>
+    </main>
+  );
+}
+
+export function RouteFailure({ error, reset }: ErrorComponentProps) {
+  // A page that was released anew has other files than the one that is open.
+  if (error instanceof Error && /dynamically imported module|module script failed/i.test(error.message)) {
+    return (
+      <main className="grid min-h-[60vh] place-items-center p-6">
+        <EmptyState
+          title="Spectral has been upgraded"
+          actions={
+            <Button variant="primary" onClick={() => location.reload()}>
+              Load the new version
+            </Button>
+          }
+        >
+          This page is of an earlier version. Nothing that you saved is affected.
+        </EmptyState>
+      </main>
+    );
+  }
+  return (
+    <main className="mx-auto max-w-2xl p-6">
+      <ProblemNotice error={error} retry={reset} />
+    </main>
+  );
+}

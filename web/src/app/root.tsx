@@ -1,0 +1,14 @@
+import { Outlet } from "@tanstack/react-router";
+import { Toaster } from "sonner";
+import { useTheme } from "@/app/theme";
+import { TooltipProvider } from "@/components/ui/tooltip";
+
+export function Root() {
+  const theme = useTheme();
+  return (
+    <TooltipProvider>
+      <Outlet />
+      <Toaster theme={theme} position="bottom-right" closeButton />
+    </TooltipProvider>
+  );
+}

@@ -1,0 +1,30 @@
+import { Link, Outlet } from "@tanstack/react-router";
+import { useWorkspaceId } from "@/api/access";
+import { SETTINGS } from "@/app/navigation";
+import { Page } from "@/components/page";
+
+export function SettingsLayout() {
+  const workspaceId = useWorkspaceId();
+  return (
+    <Page title="Settings">
+      <div className="flex flex-col gap-6 md:flex-row">
+        <nav aria-label="Settings" className="flex shrink-0 gap-1 overflow-x-auto md:w-44 md:flex-col">
+          {SETTINGS.map(({ label, to }) => (
+            <Link
+              key={to}
+              to={to}
+              params={{ workspaceId }}
+              className="rounded-md px-2.5 py-1.5 whitespace-nowrap text-muted hover:bg-hover hover:text-text"
+              activeProps={{ className: "bg-selected font-medium !text-text" }}
+            >
+              {label}
+            </Link>
+          ))}
+        </nav>
+        <div className="min-w-0 max-w-4xl flex-1">
+          <Outlet />
+        </div>
+      </div>
+    </Page>
+  );
+}

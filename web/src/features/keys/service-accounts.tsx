@@ -1,0 +1,5 @@
+import { Panel } from "@/components/ui/panel";
+
+export function ServiceAccountsPage() {
+  return <Panel title="Service accounts">{null}</Panel>;
+}

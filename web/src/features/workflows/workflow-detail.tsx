@@ -1,0 +1,5 @@
+import { Page } from "@/components/page";
+
+export function WorkflowDetailPage() {
+  return <Page title="Workflow detail">{null}</Page>;
+}

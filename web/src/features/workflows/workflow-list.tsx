@@ -1,0 +1,5 @@
+import { Page } from "@/components/page";
+
+export function WorkflowListPage() {
+  return <Page title="Workflow list">{null}</Page>;
+}

@@ -1,0 +1,5 @@
+import { Panel } from "@/components/ui/panel";
+
+export function MemberSettingsPage() {
+  return <Panel title="Member settings">{null}</Panel>;
+}
