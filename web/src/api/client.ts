@@ -3,6 +3,7 @@ import createQueryHooks from "openapi-react-query";
 import { OfflineError, problemOf } from "@/api/problems";
 import type { components, paths } from "@/api/schema";
 import { session } from "@/api/session";
+import { stepUp } from "@/api/step-up";
 
 export type Schemas = components["schemas"];
 
@@ -11,18 +12,21 @@ const SIGNING_IN = /^\/api\/v1\/auth\/(login|register|refresh|callback|providers
 /**
  * `fetch` as whoever is signed in. Throws ApiProblem for every refusal and OfflineError where nobody answers.
  *
- * A refused token is renewed once and the request is sent again; a request that is refused twice is not ours to make.
+ * A refused token is renewed once and the request is sent again, as it is after a second factor that was asked for; a
+ * request that is then refused is not ours to make.
  */
 export async function authorisedFetch(request: Request): Promise<Response> {
   const open = SIGNING_IN.test(new URL(request.url).pathname);
-  // A body can be read once; the second attempt needs its own.
-  const again = request.clone();
-  let response = await send(request, open ? null : await session.token());
-  if (response.status === 401 && !open) {
-    const renewed = await session.renew();
-    if (renewed) response = await send(again, await session.token());
-  }
-  if (!response.ok && response.status !== 304) throw await problemOf(response);
+  const attempt = async (): Promise<Response> =>
+    // A body can be read once; each attempt needs its own.
+    send(request.clone(), open ? null : await session.token());
+  let response = await attempt();
+  if (response.status === 401 && !open && (await session.renew())) response = await attempt();
+  if (response.ok || response.status === 304) return response;
+  const problem = await problemOf(response);
+  if (problem.type !== "step-up-required" || !(await stepUp.ask())) throw problem;
+  response = await attempt();
+  if (!response.ok) throw await problemOf(response);
   return response;
 }
 

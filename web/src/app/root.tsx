@@ -1,5 +1,6 @@
 import { Outlet } from "@tanstack/react-router";
 import { Toaster } from "sonner";
+import { StepUpDialog } from "@/app/step-up-dialog";
 import { useTheme } from "@/app/theme";
 import { TooltipProvider } from "@/components/ui/tooltip";
 
@@ -8,6 +9,7 @@ export function Root() {
   return (
     <TooltipProvider>
       <Outlet />
+      <StepUpDialog />
       <Toaster theme={theme} position="bottom-right" closeButton />
     </TooltipProvider>
   );
