@@ -40,7 +40,7 @@ export function AuditLogSection() {
     {
       enabled: owns === true,
       pageParamName: "cursor",
-      initialPageParam: undefined,
+      initialPageParam: null,
       getNextPageParam: (page: Schemas["AuditEntryList"]) => page.pagination.next_cursor ?? undefined,
     },
   );

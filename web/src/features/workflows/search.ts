@@ -1,21 +1,34 @@
 /** What the addresses of these pages may say after the `?`. */
 
+import { choiceParam, countParam, textParam } from "@/components/search-params";
+
 type Raw = Record<string, unknown>;
 
-export type WorkflowListSearch = Record<never, never>;
+export type WorkflowListSearch = { q?: string };
 
-export function workflowListSearch(_raw: Raw): WorkflowListSearch {
-  return {};
+export function workflowListSearch(raw: Raw): WorkflowListSearch {
+  return { q: textParam(raw, "q") };
 }
 
-export type NewWorkflowSearch = Record<never, never>;
+/** example: the built-in one to begin with. */
+export type NewWorkflowSearch = { example?: string };
 
-export function newWorkflowSearch(_raw: Raw): NewWorkflowSearch {
-  return {};
+export function newWorkflowSearch(raw: Raw): NewWorkflowSearch {
+  return { example: textParam(raw, "example") };
 }
 
-export type WorkflowDetailSearch = Record<never, never>;
+export const WORKFLOW_TABS = ["definition", "runs", "versions"] as const;
 
-export function workflowDetailSearch(_raw: Raw): WorkflowDetailSearch {
-  return {};
+export type WorkflowTab = (typeof WORKFLOW_TABS)[number];
+
+/** version: the one that is read; left out, the latest. against: the one it is compared with. */
+export type WorkflowDetailSearch = { tab?: WorkflowTab; version?: number; against?: number; node?: string };
+
+export function workflowDetailSearch(raw: Raw): WorkflowDetailSearch {
+  return {
+    tab: choiceParam(raw, "tab", WORKFLOW_TABS),
+    version: countParam(raw, "version", 1),
+    against: countParam(raw, "against", 1),
+    node: textParam(raw, "node"),
+  };
 }

@@ -64,7 +64,7 @@ export function Traffic() {
             <Stat
               label="Cost"
               value={total === undefined || total.traces === 0 ? "–" : formatCost(total.cost_usd)}
-              hint={total !== undefined && total.unpriced_spans > 0 ? `without ${formatCount(total.unpriced_spans)} unpriced calls` : undefined}
+              hint={total !== undefined && total.unpriced_spans > 0 ? `${formatCount(total.unpriced_spans)} calls have no price` : undefined}
             />
           </div>
           <Suspense fallback={<Skeleton className="h-44 w-full" />}>
