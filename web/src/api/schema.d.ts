@@ -8667,6 +8667,16 @@ export interface components {
             user_id: string | null;
         };
         /**
+         * GraphOut
+         * @description The steps of a document and what leads from one to the next.
+         */
+        GraphOut: {
+            /** Edges */
+            edges: components["schemas"]["DagEdge"][];
+            /** Nodes */
+            nodes: components["schemas"]["DagNode"][];
+        };
+        /**
          * GuardAlertOut
          * @description A promotion whose guard has found something and waits for somebody: roll the change set back, or release it.
          */
@@ -13853,6 +13863,8 @@ export interface components {
             errors: components["schemas"]["FindingOut"][];
             /** Format */
             format: string;
+            /** @description Null for a document with mistakes. */
+            graph: components["schemas"]["GraphOut"] | null;
             /** Is Valid */
             is_valid: boolean;
             /** Name */

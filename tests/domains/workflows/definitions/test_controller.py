@@ -156,6 +156,7 @@ async def test_a_document_with_mistakes_names_all_of_them_and_stores_nothing(
     assert checked.status_code == 200
     assert not checked.json()["is_valid"]
     assert checked.json()["errors"] == problem["errors"]
+    assert checked.json()["graph"] is None
     assert await rows(database, tenant) == (0, 0)
     # Names are those of the workspace.
     named = await signed_in.post(f"{url}/validate", content=SOURCE, headers=YAML)
@@ -163,6 +164,11 @@ async def test_a_document_with_mistakes_names_all_of_them_and_stores_nothing(
     good = (await signed_in.post(f"{url}/validate", content=GOOD, headers=YAML)).json()
     assert (good["is_valid"], good["name"], good["format"], good["errors"]) == (True, "greet", "yaml", [])
     assert await rows(database, tenant) == (0, 0)
+    # What is not stored yet can be drawn already, as it will be.
+    assert (await signed_in.put(f"{url}/greet", content=GOOD, headers=YAML)).status_code == 201
+    drawn = (await signed_in.get(f"{url}/greet/dag")).json()
+    assert good["graph"] == {"nodes": drawn["nodes"], "edges": drawn["edges"]}
+    assert good["graph"]["nodes"]
 
 
 JSON = {"Content-Type": "application/json"}

@@ -26,6 +26,7 @@ from spectral.domains.workflows.definitions.schemas import (
     DagOut,
     ExampleOut,
     FindingOut,
+    GraphOut,
     StepSchema,
     StoredWorkflow,
     ValidationOut,
@@ -108,8 +109,8 @@ def _version(version: WorkflowVersion) -> dict[str, Any]:
     return {name: getattr(version, name) for name in names} | {"format": version.source_format}
 
 
-def dag_out(found: VersionedWorkflow) -> DagOut:
-    graph = found.definition.graph
+def graph_out(definition: Definition) -> GraphOut:
+    graph = definition.graph
     nodes = [
         DagNode(
             id=placed.id,
@@ -123,8 +124,13 @@ def dag_out(found: VersionedWorkflow) -> DagOut:
         )
         for placed in placed_nodes(graph)
     ]
-    edges = [DagEdge.model_validate(edge) for edge in placed_edges(graph)]
-    return DagOut(workflow=found.workflow.name, version=found.version.version or 0, nodes=nodes, edges=edges)
+    return GraphOut(nodes=nodes, edges=[DagEdge.model_validate(edge) for edge in placed_edges(graph)])
+
+
+def dag_out(found: VersionedWorkflow) -> DagOut:
+    graph = graph_out(found.definition)
+    version = found.version.version or 0
+    return DagOut(workflow=found.workflow.name, version=version, nodes=graph.nodes, edges=graph.edges)
 
 
 def capabilities_out(found: VersionedWorkflow) -> CapabilitiesOut:
@@ -232,6 +238,7 @@ class WorkflowController(Controller):
             format=compiled.source_format,
             errors=[finding_out(finding) for finding in compiled.errors],
             warnings=[finding_out(finding) for finding in compiled.warnings],
+            graph=None if compiled.definition is None else graph_out(compiled.definition),
         )
 
     @get("/examples", operation_id="listWorkflowExamples", summary="List documents to start from", guards=[READ])

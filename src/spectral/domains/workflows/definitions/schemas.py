@@ -47,6 +47,35 @@ class FindingOut(WireOut):
     code: str
 
 
+class DagNode(WireOut):
+    """A step. `id` is its path; steps of a body name their container in `parent` and the body in `body`."""
+
+    id: str
+    name: str
+    label: str
+    type: str
+    agent: str | None
+    parent: str | None
+    body: str | None
+    join: str
+
+
+class DagEdge(WireOut):
+    """What leads from one step to another. A loopback sets its target back for another iteration."""
+
+    source: str
+    target: str
+    condition: str | None
+    is_loopback: bool
+
+
+class GraphOut(WireOut):
+    """The steps of a document and what leads from one to the next."""
+
+    nodes: list[DagNode]
+    edges: list[DagEdge]
+
+
 class ValidationOut(WireOut):
     """What is wrong with a document, in the order of its text."""
 
@@ -55,6 +84,7 @@ class ValidationOut(WireOut):
     format: str
     errors: list[FindingOut]
     warnings: list[FindingOut]
+    graph: GraphOut | None = Field(description="Null for a document with mistakes.")
 
 
 class WorkflowSummary(WireOut):
@@ -118,35 +148,11 @@ class WorkflowVersionOut(WorkflowVersionSummary):
     definition: dict[str, JsonValue]
 
 
-class DagNode(WireOut):
-    """A step. `id` is its path; steps of a body name their container in `parent` and the body in `body`."""
-
-    id: str
-    name: str
-    label: str
-    type: str
-    agent: str | None
-    parent: str | None
-    body: str | None
-    join: str
-
-
-class DagEdge(WireOut):
-    """What leads from one step to another. A loopback sets its target back for another iteration."""
-
-    source: str
-    target: str
-    condition: str | None
-    is_loopback: bool
-
-
-class DagOut(WireOut):
+class DagOut(GraphOut):
     """The graph of a version."""
 
     workflow: str
     version: int
-    nodes: list[DagNode]
-    edges: list[DagEdge]
 
 
 class Capabilities(WireOut):
