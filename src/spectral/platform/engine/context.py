@@ -44,6 +44,19 @@ class Settlement:
     more_due: bool
 
 
+class Allowance:
+    """How many steps the executions that share it may still begin, together. What a step is, their handler knows."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+        self.begun = 0
+
+    def take(self) -> None:
+        """One more has begun."""
+        self.left -= 1
+        self.begun += 1
+
+
 Settled = Callable[["WorkContext", Settlement], None]
 
 
@@ -67,6 +80,7 @@ class WorkContext:
 
     A handler therefore finds its place from its own rows, and calls `fence` in every transaction that writes results.
     attempt: 1 for the first execution, and for the first after work was parked.
+    allowance: what this execution may begin before it hands the work back; None where nothing bounds it.
 
     How the handler ends decides what becomes of the work, unless it said so itself in a transaction of its own, by
     `park` or `finish`: then its execution was over with that commit.
@@ -91,6 +105,7 @@ class WorkContext:
         self.access = access
         self.lease = lease
         self.attempt = attempt
+        self.allowance: Allowance | None = None
         self._cancelled = threading.Event()
         self._lost = threading.Event()
         self._holding = Holding(item.workspace_id, item.kind, item.key, lease)

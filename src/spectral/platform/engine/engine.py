@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from spectral.platform.engine.connections import (
     install_on_connect,
     synchronous_engine,
 )
-from spectral.platform.engine.context import Handler, WorkItem
+from spectral.platform.engine.context import Allowance, Handler, WorkItem
 from spectral.platform.engine.dbos_adapter import JobQueue, JobRef
 from spectral.platform.engine.errors import EngineStateError, UnknownKindError
 from spectral.platform.engine.execution import Execution, Registration
@@ -30,7 +30,7 @@ from spectral.platform.engine.recovery import forget_old
 from spectral.platform.engine.schedules import Schedule, Schedules
 from spectral.platform.engine.timers import DueWork
 from spectral.platform.engine.upkeep import DEAD_AFTER, Upkeep
-from spectral.platform.engine.work import EngineExecutor, EngineWork, WorkState, open_rows
+from spectral.platform.engine.work import NEVER, EngineExecutor, EngineWork, WorkState, open_rows
 from spectral.platform.live import LiveChannel
 from spectral.platform.shared.clock import utc_now
 
@@ -73,12 +73,17 @@ class Engine:
     """Durable work of one installation. Lives as long as the process; at most one executing engine in a process.
 
     Kinds and schedules are registered before `start`. With `executes=False` it only enqueues, and other processes run.
+    ticked: without `executes`, whether this process still executes what `run_due` asks for, one call at a time, and
+    does its share of the upkeep.
     live: how they hear of it at once; without it they look in their queue ten times a second.
     """
 
-    def __init__(self, database: Database, *, executes: bool = True, live: LiveChannel | None = None) -> None:
+    def __init__(
+        self, database: Database, *, executes: bool = True, ticked: bool = False, live: LiveChannel | None = None
+    ) -> None:
         self._database = database
         self._executes = executes
+        self._ticked = ticked and not executes
         self.executor_id = f"{socket.gethostname()}-{uuid4()}"
         url = database.writer.url.render_as_string(hide_password=False)
         self._threads = synchronous_engine(url)
@@ -86,7 +91,7 @@ class Engine:
             install_on_connect(database.writer.sync_engine)
         self._queue = JobQueue(self._threads)
         self._registrations: dict[str, Registration] = {}
-        self._execution = Execution(database, self.executor_id, self._registrations)
+        self._execution = Execution(database, self.executor_id, self._registrations, takes=executes)
         self._schedules = Schedules(database, self.executor_id)
         self._starting: asyncio.Task[None] | None = None
         self._upkeep: Upkeep | None = None
@@ -124,12 +129,12 @@ class Engine:
         """
         if self._closed or self._starting is not None:
             raise EngineStateError("an engine is started once")
-        if not self._executes:
+        if not self._executes and not self._ticked:
             return
         self._starting = asyncio.create_task(asyncio.to_thread(self._begin, asyncio.get_running_loop()))
         # A caller that gives up waiting does not stop the thread; `stop` waits for it.
         await asyncio.shield(self._starting)
-        if self._live is not None and not self._closed:
+        if self._executes and self._live is not None and not self._closed:
             self._listening = asyncio.create_task(self._listen(self._live), name="engine-live")
 
     async def stop(self) -> None:
@@ -176,6 +181,29 @@ class Engine:
                 self._execution.interrupt(key, lease)
 
             after_commit(session, interrupt)
+
+    async def run_due(
+        self, workspace_id: UUID, account_id: UUID, kind: str, *, at_most: int, allowance: Allowance | None = None
+    ) -> int:
+        """A workspace's oldest due work of a kind is executed now, no more than so much of it; answers how much.
+
+        Returns when these executions are over.  allowance: what they may begin, together.
+        Raises UnknownKindError, and EngineStateError in a process that has not started or executes nothing.
+        """
+        if kind not in self._registrations:
+            raise UnknownKindError(kind)
+        if self._upkeep is None or self._closed:
+            raise EngineStateError("this process executes nothing")
+        return await self._execution.run_due(DueWork(workspace_id, account_id, kind), at_most, allowance)
+
+    async def next_due(self, session: AsyncSession, workspace_id: UUID, kinds: Collection[str]) -> datetime | None:
+        """When work of these kinds that waits in the workspace is due next; None where all of it waits for `wake`."""
+        waiting = (EngineWork.workspace_id == workspace_id, EngineWork.kind.in_(list(kinds)))
+        earliest = sa.select(sa.func.min(EngineWork.wake_at, type_=EngineWork.wake_at.type)).where(
+            *waiting, EngineWork.state == WorkState.QUEUED, EngineWork.wake_at < NEVER
+        )
+        due: datetime | None = await session.scalar(earliest)
+        return due
 
     async def cancel(self, session: AsyncSession, workspace_id: UUID, key: UUID) -> bool:
         """Waiting work never runs, running work is told to end, once the caller's transaction commits.
@@ -233,12 +261,17 @@ class Engine:
 
     async def health(self) -> EngineHealth:
         """What the engine is doing now. Never raises: a database that does not answer is `unavailable`."""
-        executing = self._upkeep is not None and not self._closed
+        executing = self._takes_work
         try:
             return await asyncio.to_thread(self._read_health, executing)
         except sa.exc.SQLAlchemyError:
             log.warning("engine_health_unreadable", exc_info=True)
             return EngineHealth(EngineStatus.UNAVAILABLE, executing, 0, 0, 0, None)
+
+    @property
+    def _takes_work(self) -> bool:
+        """Whether this process begins work by itself."""
+        return self._executes and self._upkeep is not None and not self._closed
 
     async def _listen(self, live: LiveChannel) -> None:
         """Another process handed work over: its job would be found by the queue's next look as well."""
@@ -260,12 +293,13 @@ class Engine:
         )
         # The heartbeat comes first: a job whose owner has no heartbeat row is taken for a dead one's.
         upkeep.beat()
-        try:
-            run_job = partial(self._run_job, loop)
-            self._queue.launch(self.executor_id, run_job, jobs_per_partition=max(limits.values(), default=1))
-        except BaseException:
-            upkeep.expire()
-            raise
+        if self._executes:
+            try:
+                run_job = partial(self._run_job, loop)
+                self._queue.launch(self.executor_id, run_job, jobs_per_partition=max(limits.values(), default=1))
+            except BaseException:
+                upkeep.expire()
+                raise
         upkeep.start()
         self._upkeep = upkeep
 
@@ -283,7 +317,8 @@ class Engine:
             self._upkeep.end()
             self._upkeep.join()
             self._upkeep.expire()
-            self._queue.destroy()
+            if self._executes:
+                self._queue.destroy()
         self._queue.close()
         self._threads.dispose()
 
@@ -292,13 +327,15 @@ class Engine:
         if registration is None:
             raise UnknownKindError(item.kind)
         now = utc_now()
-        executes = self._upkeep is not None and not self._closed
-        claims = with_job = False
+        executes = self._takes_work
+        claims = hands_over = False
         if item.delay_s is None:
             if executes and self._execution.has_capacity(item.kind):
                 claims = await try_to_count_alone(session, item.workspace_id, item.kind)
             else:
-                with_job = await has_free_slot(session, item, registration.max_per_workspace, now)
+                hands_over = await has_free_slot(session, item, registration.max_per_workspace, now)
+        # Where ticks do the work there may be nobody who ever takes a job; the others' next look finds the work.
+        with_job = hands_over and not self._ticked
         placed = await place(
             session,
             item,
@@ -313,8 +350,8 @@ class Engine:
         if with_job:
             ref = JobRef(item.workspace_id, item.account_id, item.kind, item.key)
             await self._queue.enqueue(session, ref, placed.segment_no)
-            if self._live is not None:
-                await self._live.publish(session, HANDED_OVER, 1)
+        if hands_over and self._live is not None:
+            await self._live.publish(session, HANDED_OVER, 1)
         if executes:
             after_commit(session, partial(self._go_on, item, placed, now))
         return True

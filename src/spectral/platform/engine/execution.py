@@ -16,7 +16,7 @@ import structlog
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
 from spectral.platform.engine.claims import claim, wait_to_count_alone
-from spectral.platform.engine.context import Handler, Settlement, WorkContext, WorkItem
+from spectral.platform.engine.context import Allowance, Handler, Settlement, WorkContext, WorkItem
 from spectral.platform.engine.errors import LeaseLostError, WorkCancelledError
 from spectral.platform.engine.passing import is_passing
 from spectral.platform.engine.timers import DueWork, Timers
@@ -71,12 +71,16 @@ class Execution:
     """What this process is executing. Methods run on the loop that started the engine, unless they say otherwise.
 
     Whoever knows of work to do says so (`want`); workspaces are served in turns, as slots of this process get free.
+    takes: whether work is begun so at all; else only what `run_due` is called for executes here.
     """
 
-    def __init__(self, database: Database, executor_id: str, registrations: Mapping[str, Registration]) -> None:
+    def __init__(
+        self, database: Database, executor_id: str, registrations: Mapping[str, Registration], *, takes: bool = True
+    ) -> None:
         self._database = database
         self._executor_id = executor_id
         self._registrations = registrations
+        self.takes = takes
         self._contexts: dict[UUID, WorkContext] = {}
         # Every task of ours; with its work while the handler runs, which is when it may be interrupted.
         self._tasks: dict[asyncio.Task[Any], WorkContext | None] = {}
@@ -89,7 +93,7 @@ class Execution:
 
     def has_capacity(self, kind: str) -> bool:
         """Whether this process should take more work of the kind."""
-        return not self.stopping and self._free(kind) > 0
+        return self.takes and not self.stopping and self._free(kind) > 0
 
     @property
     def contexts(self) -> dict[UUID, WorkContext]:
@@ -98,7 +102,7 @@ class Execution:
 
     def want(self, work: DueWork) -> None:
         """The workspace has work of this kind; it is claimed when it is the workspace's turn."""
-        if self.stopping or work.kind not in self._registrations:
+        if self.stopping or not self.takes or work.kind not in self._registrations:
             return
         share = self._shares[work.kind]
         if work.workspace_id in share.claiming:
@@ -115,6 +119,21 @@ class Execution:
         else:
             self.want(work)
 
+    async def run_due(self, work: DueWork, at_most: int, allowance: Allowance | None) -> int:
+        """Claim up to so much of the workspace's oldest due work and run it; answers how much, once that is over.
+
+        A caller that goes away does not stop it.
+        """
+        if self.stopping:
+            return 0
+        contexts = await self._claim(work, at_most)
+        for context in contexts:
+            context.allowance = allowance
+        executions = [self.begin(context) for context in contexts]
+        if executions:
+            await asyncio.wait(executions)
+        return len(executions)
+
     def context(self, item: WorkItem, lease: int, attempt: int) -> WorkContext:
         """What the handler gets for work that this process has claimed."""
         access = WorkspaceAccess.for_system(item.workspace_id, item.account_id, f"{item.kind} {item.key}")
@@ -122,12 +141,12 @@ class Execution:
             item, database=self._database, access=access, lease=lease, attempt=attempt, on_settled=self._settled
         )
 
-    def begin(self, context: WorkContext) -> None:
+    def begin(self, context: WorkContext) -> asyncio.Task[None]:
         """Run work that is claimed for this process: the claim has committed."""
         self._contexts[context.key] = context
         self._shares[context.kind].taken += 1
         self._busy[context.workspace_id, context.kind] += 1
-        self._spawn(self._execute(context))
+        return self._spawn(self._execute(context))
 
     def interrupt(self, key: UUID, lease: int) -> None:
         """An execution of this work under an earlier lease than this one is over, and ends at its next await."""
@@ -155,10 +174,11 @@ class Execution:
         while self._tasks and (left_s := until - time.monotonic()) > 0:
             await asyncio.wait(list(self._tasks), timeout=left_s)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[task] = None
         task.add_done_callback(self._forget)
+        return task
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.pop(task, None)

@@ -110,6 +110,10 @@ class Upkeep(threading.Thread):
         if not self._execution.stopping:
             for schedule in self._schedules.due(now):
                 self._tell_loop(partial(self._schedules.start, schedule, now))
+        if not self._execution.takes:
+            # Whoever takes work looks for it; the lock would keep them from that.
+            self._release_what_the_dead_had(now)
+            return
         with leadership(self._engine, LEADER_KEY) as leads:
             if leads:
                 self._look_after_others(now)
@@ -176,6 +180,13 @@ class Upkeep(threading.Thread):
         return lease
 
     def _look_after_others(self, now: datetime) -> None:
+        self._release_what_the_dead_had(now)
+        for work, key, segment_no in self._look_for_due_work():
+            give_job(self._engine, self._queue, work, key, segment_no)
+        for work, key, wake_at in find_due_soon(self._engine, self._limits, now, now + LOOK_AHEAD):
+            self._tell_loop(partial(self._execution.timers.arm, work, key, wake_at))
+
+    def _release_what_the_dead_had(self, now: datetime) -> None:
         dead = self._dead_executors(now)
         with across_workspaces(self._engine) as connection:
             alive = {executor_id for executor_id, _ in living_executors(connection)} - dead
@@ -183,10 +194,6 @@ class Upkeep(threading.Thread):
         self._queue.resume_jobs_of_dead(alive)
         if dead:
             forget_executors(self._engine, dead, now - DEAD_AFTER)
-        for work, key, segment_no in self._look_for_due_work():
-            give_job(self._engine, self._queue, work, key, segment_no)
-        for work, key, wake_at in find_due_soon(self._engine, self._limits, now, now + LOOK_AHEAD):
-            self._tell_loop(partial(self._execution.timers.arm, work, key, wake_at))
 
     def _look_for_due_work(self) -> list[tuple[DueWork, UUID, int]]:
         """Due work with a free slot is taken here; answers that for which this process has no room."""
