@@ -208,8 +208,8 @@ def start_server(settings: Settings) -> Iterator[Callable[..., ServerProcess]]:
     """Starts real server processes on the same installation: `start_server(executes=False)`."""
     started: list[ServerProcess] = []
 
-    def start(*, executes: bool = True) -> ServerProcess:
-        server = ServerProcess(settings, executes=executes)
+    def start(*, executes: bool = True, ticked: bool = False) -> ServerProcess:
+        server = ServerProcess(settings, executes=executes, ticked=ticked)
         started.append(server)
         server.start()
         return server

@@ -70,6 +70,7 @@ from spectral.domains.workflows.execution.tracing import RunTracer
 from spectral.domains.workflows.remote.controller import AgentWorkController, WorkController, read_runner
 from spectral.domains.workflows.runs.controller import (
     EngineAdapterController,
+    EngineTickController,
     RunActionController,
     SignalController,
     WorkflowRunController,
@@ -197,6 +198,7 @@ CONTROLLERS: tuple[ControllerRouterHandler, ...] = (
     RunInterruptController,
     InterruptController,
     EngineAdapterController,
+    EngineTickController,
     AccountUsageController,
     WorkspaceHealthController,
     RunReadingController,

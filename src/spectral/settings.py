@@ -195,6 +195,7 @@ class Settings(BaseSettings):
     model_call_retention_days: int = Field(default=90, ge=1, le=3_650)
 
     engine_executes: bool = True
+    engine_ticks: bool = False
     engine_jobs_per_workspace: int = Field(default=2, ge=1, le=64)
     engine_runs_per_workspace: int = Field(default=16, ge=1, le=256)
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$")

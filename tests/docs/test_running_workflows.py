@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.fixtures.project import ROOT
@@ -13,6 +14,8 @@ from tests.fixtures.servers import ServerProcess
 PAGE = ROOT / "docs" / "running-workflows.md"
 BLOCK = re.compile(r"^```bash\n(?P<source>.*?)^```$(?P<printed>\n\n(?:    [^\n]*\n)+)?", re.MULTILINE | re.DOTALL)
 MARK = "-- the next block --"
+DRIVEN = re.compile(r"^## Drive it from outside\n.*?(?=^## )", re.MULTILINE | re.DOTALL)
+SIGN_IN = re.compile(r"^## Sign in\n.*?(?=^## )", re.MULTILINE | re.DOTALL)
 
 
 def pattern_of(printed: str) -> str:
@@ -24,10 +27,23 @@ def pattern_of(printed: str) -> str:
 
 
 def test_every_block_prints_what_the_page_says(server: ServerProcess, tmp_path: Path) -> None:
+    follow(DRIVEN.sub("", PAGE.read_text(encoding="utf-8")), server, tmp_path / "reader")
+
+
+def test_a_server_that_executes_nothing_is_driven_as_the_page_says(
+    start_server: Callable[..., ServerProcess], tmp_path: Path
+) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    parts = [SIGN_IN.search(page), DRIVEN.search(page)]
+    text = "".join(part[0] for part in parts if part)
+    follow(text, start_server(executes=False, ticked=True), tmp_path / "host")
+
+
+def follow(page: str, server: ServerProcess, folder: Path) -> None:
+    """Run the page's blocks in one shell; each prints what the page says."""
     assert shutil.which("curl"), "the page's blocks need curl"
-    folder = tmp_path / "reader"
     folder.mkdir()
-    found = [(one["source"], one["printed"]) for one in BLOCK.finditer(PAGE.read_text(encoding="utf-8"))]
+    found = [(one["source"], one["printed"]) for one in BLOCK.finditer(page)]
     source = f"\necho; echo '{MARK}'\n".join(source for source, _ in found)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", source],

@@ -63,7 +63,9 @@ class Work:
             self.outbound, self.webhook_box, people.mail_box, settings.webhook_retry_intervals_s
         )
         self.live = LiveChannel(application)
-        self.engine = Engine(application, executes=settings.engine_executes, live=self.live)
+        self.engine = Engine(
+            application, executes=settings.engine_executes, ticked=settings.engine_ticks, live=self.live
+        )
         self.engine.register(ERASURE, erasure_handler(identity), max_per_workspace=1)
         self.engine.register(TRACE_DELETION, trace_deletion_handler(), max_per_workspace=TRACE_DELETIONS_PER_WORKSPACE)
         self.engine.register(DELIVER, deliverer.deliver, max_per_workspace=MAX_PER_WORKSPACE)

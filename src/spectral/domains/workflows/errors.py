@@ -174,6 +174,16 @@ class ReadOnlyWorkflowError(BusinessRuleViolationError):
         super().__init__(f"The workflow {name} is read from a folder of the server and changes only there", name=name)
 
 
+class TicksDisabledError(BusinessRuleViolationError):
+    """This installation's runs execute by themselves; nobody drives them."""
+
+    slug = "ticks-disabled"
+    title = "Ticks Disabled"
+
+    def __init__(self) -> None:
+        super().__init__("Ticks are off in this installation: SPECTRAL_ENGINE_TICKS turns them on")
+
+
 class PlatformRunError(BusinessRuleViolationError):
     """The run is the platform's own work, and goes with what it does."""
 

@@ -26,6 +26,7 @@ await_input    ·         awaiting_input ·      paused    ·         ·        
 succeed        ·         succeeded   ·         succeeded ·         ·           ·           ·         ·         ·
 fail           ·         failed      ·         failed    ·         ·           ·           ·         ·         ·
 reach_boundary ·         running     ·         paused    ·         ·           ·           ·         ·         ·
+yield          ·         queued      ·         ·         ·         ·           ·           ·         ·         ·
 """
 
 

@@ -28,6 +28,7 @@ from spectral.domains.workflows.execution.scope import RunScope, Tree, split_pre
 from spectral.domains.workflows.execution.state import ENDED, Entry, NodeStatus, State, node_id_of
 from spectral.domains.workflows.execution.store import NewEvent
 from spectral.domains.workflows.nodes.calls import NodeError
+from spectral.platform.engine.context import Allowance
 
 DEFAULT = NodeError("internal-error", "The node met an error that it was not built for; the server's log has it")
 
@@ -61,8 +62,18 @@ class Ended:
 class Scheduler:
     """One execution's view of a run. Every method leaves the state consistent."""
 
-    def __init__(self, tree: Tree, state: State, facts: Mapping[str, Any], now: datetime) -> None:
-        """facts: what expressions see as `run`.  now: moved on by the caller with every transaction."""
+    def __init__(
+        self,
+        tree: Tree,
+        state: State,
+        facts: Mapping[str, Any],
+        now: datetime,
+        allowance: Allowance | None = None,
+    ) -> None:
+        """facts: what expressions see as `run`.  now: moved on by the caller with every transaction.
+
+        allowance: how many steps may begin, those included that wait, hold others or are skipped; None for any number.
+        """
         self.tree = tree
         self.state = state
         self.facts = facts
@@ -76,8 +87,11 @@ class Scheduler:
         self.released: list[tuple[str, Mapping[str, Any]]] = []
         """Waits that ended without what they waited for: key and wait. Whoever works for them may stop."""
         self.last_node: str | None = None
+        self.held_back = False
+        """Whether something could begin, as of the last `advance`, and may not."""
         self._ready: list[Ready] = []
         self._room = 0
+        self._allowance = allowance
 
     @property
     def definition(self) -> Definition:
@@ -168,7 +182,7 @@ class Scheduler:
 
         Sets `ended` once nothing is left to be done.
         """
-        self._ready, self._room = [], room
+        self._ready, self._room, self.held_back = [], room, False
         while self.ended is None and self.advance_graph(""):
             pass
         if self.ended is None and self.is_done(""):
@@ -222,6 +236,7 @@ class Scheduler:
             started_at=self.now.isoformat(),
             **values,
         )
+        self._spend()
         self.touch(key)
         self._tell("step.started", key, NodeStatus.RUNNING)
 
@@ -312,6 +327,9 @@ class Scheduler:
         return edges.get(edge.target, False)
 
     def _begin(self, prefix: str, node: Node, key: str) -> bool:
+        if self._allowance is not None and self._allowance.left <= 0:
+            self.held_back = True
+            return False
         entry = self.state.entry(key)
         inputs = entry["inputs"] if "inputs" in entry else self._inputs(prefix, node, key)
         scope = self.scope(prefix, key, input=inputs)
@@ -345,7 +363,12 @@ class Scheduler:
         incoming = self.incoming(prefix, node)
         return incoming if node.inputs is None else evaluate(node.inputs, self.scope(prefix, key, input=incoming))
 
+    def _spend(self) -> None:
+        if self._allowance is not None:
+            self._allowance.take()
+
     def _started(self, key: str, inputs: Any = None, attempt: int = 1) -> None:
+        self._spend()
         entry = self.state.entry(key)
         self.state.put(
             key,

@@ -214,7 +214,8 @@ class Segment:
         launcher, access = self._workshop.launcher, self._context.access
         self._definition = await launcher.read_definition(session, access, run.version_id)
         state = await self._rows.load(session, run)
-        self._scheduler = Scheduler(Tree(self._definition), state, _facts(run), utc_now())
+        allowance = self._context.allowance
+        self._scheduler = Scheduler(Tree(self._definition), state, _facts(run), utc_now(), allowance)
         for key in state.with_status(NodeStatus.RUNNING):
             if "container" not in state.entry(key):
                 # The execution before died with it; what its inputs were is known.
@@ -300,8 +301,11 @@ class Segment:
 
     async def _park(self, session: AsyncSession, said: list[NewEvent]) -> None:
         run = self._run
-        status, suspension = self._waits.suspension()
         pausing = run.status == RunStatus.PAUSING
+        if self._scheduler.held_back and not pausing:
+            await self._yield(session, said)
+            return
+        status, suspension = self._waits.suspension()
         action = {
             RunStatus.WAITING: RunAction.WAIT,
             RunStatus.INTERRUPTED: RunAction.INTERRUPT,
@@ -313,6 +317,13 @@ class Segment:
         self._scheduler.events.append(NewEvent(f"run.{run.status}", status=run.status, data=told))
         await self._rows.write(session, run, self._scheduler, said)
         await self._context.park(session, None if pausing else run.wake_at)
+
+    async def _yield(self, session: AsyncSession, said: list[NewEvent]) -> None:
+        """Something could begin and may not: the run is due, behind those that are due already."""
+        self._run.status = next_status(self._run.status, RunAction.YIELD)
+        self._run.suspension = None
+        await self._rows.write(session, self._run, self._scheduler, said)
+        await self._context.park(session, utc_now())
 
     async def _end(self, session: AsyncSession, ended: Ended, said: list[NewEvent]) -> None:
         run, scheduler = self._run, self._scheduler

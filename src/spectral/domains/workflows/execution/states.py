@@ -9,9 +9,9 @@ from spectral.platform.shared.errors import InvalidTransitionError
 class RunStatus(StrEnum):
     """The last three are final; only a restart leaves them.
 
-    queued: nobody has begun.  running: an execution has it.  waiting: for an event, a time, a child or a remote result.
-    interrupted: a decision is asked of a person.  awaiting_input: data is asked of a person.  pausing: asked to pause,
-    the nodes in flight end first.
+    queued: nobody has begun, or nobody goes on just now.  running: an execution has it.  waiting: for an event, a
+    time, a child or a remote result.  interrupted: a decision is asked of a person.  awaiting_input: data is asked of
+    a person.  pausing: asked to pause, the nodes in flight end first.
     """
 
     QUEUED = "queued"
@@ -44,6 +44,7 @@ class RunAction(StrEnum):
     SUCCEED = "succeed"
     FAIL = "fail"
     REACH_BOUNDARY = "reach_boundary"
+    YIELD = "yield"
 
 
 S = RunStatus
@@ -80,6 +81,8 @@ TRANSITIONS: Mapping[RunAction, Mapping[RunStatus, RunStatus]] = {
     RunAction.INTERRUPT: {S.RUNNING: S.INTERRUPTED, S.PAUSING: S.PAUSED},
     RunAction.AWAIT_INPUT: {S.RUNNING: S.AWAITING_INPUT, S.PAUSING: S.PAUSED},
     RunAction.REACH_BOUNDARY: {S.RUNNING: S.RUNNING, S.PAUSING: S.PAUSED},
+    # A tick has begun as many steps as it may: the next one goes on.
+    RunAction.YIELD: {S.RUNNING: S.QUEUED},
     RunAction.SUCCEED: dict.fromkeys(EXECUTING, S.SUCCEEDED),
     RunAction.FAIL: dict.fromkeys(EXECUTING, S.FAILED),
 }

@@ -37,9 +37,12 @@ from spectral.domains.workflows.runs.schemas import (
     SignalIn,
     StatePatch,
     TerminateIn,
+    TickIn,
+    TickOut,
 )
 from spectral.domains.workflows.runs.service import RunDraft, RunService, list_adapters
 from spectral.domains.workflows.runs.signals import SignalService
+from spectral.domains.workflows.runs.ticking import RunTicker
 from spectral.domains.workflows.runs.waiting import RunWaiter
 from spectral.platform.access.guards import requires
 from spectral.platform.access.principal import Principal, WorkspaceAccess
@@ -47,6 +50,7 @@ from spectral.platform.access.scopes import Scope
 from spectral.platform.db.session import Database
 from spectral.platform.engine.engine import Engine
 from spectral.platform.shared.pagination import Collection, Page
+from spectral.settings import Settings
 
 WORKSPACE = "/api/v1/workspaces/{workspace_id:uuid}"
 READ = requires(Scope.READ_WORKSPACE)
@@ -99,6 +103,10 @@ def provide_interrupts(
     session: AsyncSession, access: WorkspaceAccess, launcher: Launcher, authority: ScopedAuthority
 ) -> InterruptService:
     return InterruptService(session, access, launcher, authority)
+
+
+def provide_ticker(database: Database, access: WorkspaceAccess, engine: Engine, settings: Settings) -> RunTicker:
+    return RunTicker(database, access, engine, enabled=settings.engine_ticks)
 
 
 SETTLED = {200: ResponseSpec(RunOut, description="The run has ended or was suspended", generate_examples=False)}
@@ -336,6 +344,29 @@ class EngineAdapterController(Controller):
     async def list_engine_adapters(self, engine: Engine, page: Page) -> Collection[AdapterOut]:
         found = [AdapterOut.model_validate(each) for each in await list_adapters(engine)]
         return Collection.of(found[page.offset : page.offset + page.limit], len(found), page)
+
+
+class EngineTickController(Controller):
+    """Runs that are driven from outside."""
+
+    path = f"{WORKSPACE}/engine/tick"
+    tags = ("Runs",)
+    dependencies = {"ticker": Provide(provide_ticker, sync_to_thread=False)}  # noqa: RUF012
+
+    @post(
+        operation_id="tickEngine",
+        summary="Let the runs that are due go on, within this request",
+        description=(
+            "For hosts without a process that executes. At most `max_steps` steps begin; what has not ended or begun "
+            "to wait by then goes on at the next tick. The answer comes when the steps that began have ended. 400 "
+            "`ticks-disabled` unless the installation allows it (`SPECTRAL_ENGINE_TICKS`)."
+        ),
+        guards=[WRITE],
+        status_code=200,
+    )
+    async def tick_engine(self, ticker: RunTicker, data: TickIn | None = None) -> TickOut:
+        asked = data or TickIn()
+        return TickOut.model_validate(await ticker.tick(asked.max_runs, asked.max_steps))
 
 
 def draft_of(body: RunIn) -> RunDraft:

@@ -1,5 +1,6 @@
 """What callers send to start runs and to act on them."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -272,6 +273,24 @@ class ReplayIn(WireIn):
     def gives_input(self) -> bool:
         """Whether the step gets another input; null is one too."""
         return "input" in self.model_fields_set
+
+
+class TickIn(WireIn):
+    """How much one tick may do: executions of runs, and steps that begin in them."""
+
+    max_runs: int = Field(default=10, ge=1, le=100)
+    max_steps: int = Field(default=100, ge=1, le=1_000)
+
+
+class TickOut(WireOut):
+    """What a tick did. processed: executions of runs.  steps: how many steps began in them.
+
+    next_at: when a tick has something to do again, if nothing else comes; a moment that has passed: right away.
+    """
+
+    processed: int
+    steps: int
+    next_at: datetime | None
 
 
 class AdapterOut(WireOut):
