@@ -127,9 +127,12 @@ class Execution:
         if self.stopping:
             return 0
         contexts = await self._claim(work, at_most)
+        executions = []
         for context in contexts:
             context.allowance = allowance
-        executions = [self.begin(context) for context in contexts]
+            self._count_in(context)
+            executions.append(asyncio.get_running_loop().create_task(self._execute(context)))
+            self._keep(executions[-1])
         if executions:
             await asyncio.wait(executions)
         return len(executions)
@@ -141,12 +144,10 @@ class Execution:
             item, database=self._database, access=access, lease=lease, attempt=attempt, on_settled=self._settled
         )
 
-    def begin(self, context: WorkContext) -> asyncio.Task[None]:
+    def begin(self, context: WorkContext) -> None:
         """Run work that is claimed for this process: the claim has committed."""
-        self._contexts[context.key] = context
-        self._shares[context.kind].taken += 1
-        self._busy[context.workspace_id, context.kind] += 1
-        return self._spawn(self._execute(context))
+        self._count_in(context)
+        self._spawn(self._execute(context))
 
     def interrupt(self, key: UUID, lease: int) -> None:
         """An execution of this work under an earlier lease than this one is over, and ends at its next await."""
@@ -174,11 +175,17 @@ class Execution:
         while self._tasks and (left_s := until - time.monotonic()) > 0:
             await asyncio.wait(list(self._tasks), timeout=left_s)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
+    def _count_in(self, context: WorkContext) -> None:
+        self._contexts[context.key] = context
+        self._shares[context.kind].taken += 1
+        self._busy[context.workspace_id, context.kind] += 1
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._keep(asyncio.get_running_loop().create_task(work))
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks[task] = None
         task.add_done_callback(self._forget)
-        return task
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.pop(task, None)
