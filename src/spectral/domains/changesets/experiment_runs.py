@@ -170,6 +170,7 @@ async def _measure(execution: Executor, subject: _Subject, door: ModelDoor) -> l
         fence=execution.fence,
         door=door,
         ceiling=nothing_to_pay if experiment.execution == OUTPUTS else None,
+        counts_once=True,
     )
     measured: list[list[Measured]] = [[] for _ in subject.arms]
     for start in range(0, len(subject.items), INTERLEAVED):

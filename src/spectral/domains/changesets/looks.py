@@ -223,6 +223,7 @@ async def _measure(execution: Execution, look: _Look, door: ModelDoor) -> tuple[
         checkpoint=checkpoint,
         fence=execution.fence,
         door=door,
+        counts_once=True,
     )
 
     async def arm(config: ConfigDocument, items: Sequence[Sample]) -> list[Measured]:

@@ -112,6 +112,7 @@ async def _agreement(execution: Execution, check: ReplicaCheck, door: ModelDoor,
         checkpoint=execution.raise_if_cancelled,
         fence=execution.fence,
         door=door,
+        counts_once=True,
     )
     measured = await measurement.measure(config, items, purpose="agent")
     known = [one for one in measured if not one.missing]

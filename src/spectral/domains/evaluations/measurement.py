@@ -141,6 +141,7 @@ class Measurement:
         fence: Fence,
         door: ModelDoor,
         ceiling: PriceCeiling | None = None,
+        counts_once: bool = False,
     ) -> None:
         """door: to the models that the rubric's scorers ask.
 
@@ -148,6 +149,8 @@ class Measurement:
 
         fence: raises when this execution no longer owns the work; awaited in every transaction that writes.
         ceiling: the most that one execution can cost; as the runtime says, or by the door's prices, unless it is given.
+        counts_once: an evaluation that a crash left in flight is made again and counts as one; what it may have cost
+        stays spent. For subjects whose evaluations are all known beforehand, and are what their budget allows.
         """
         self._database = database
         self._access = access
@@ -159,6 +162,7 @@ class Measurement:
         self._checkpoint = checkpoint
         self._fence = fence
         self._ceiling = ceiling or ceiling_of(runtime, door)
+        self._counts_once = counts_once
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._unscored: dict[tuple[str, UUID, int], Execution] = {}
         journal = JudgementJournal(
@@ -190,7 +194,8 @@ class Measurement:
             evaluations, cost = await results.spending(self._subject_id)
             kept, held = await ReservationRepository(session, self._access).spending(self._subject_id)
             judged = await JudgementRepository(session, self._access).spending(self._subject_id)
-        self._budget.charge(evaluations + kept, cost + held + judged, once=("evaluations", self._subject_id))
+        counted = evaluations if self._counts_once else evaluations + kept
+        self._budget.charge(counted, cost + held + judged, once=("evaluations", self._subject_id))
         self._restored = True
 
     async def measure(
