@@ -11,7 +11,7 @@ from typing import Any
 
 from spectral.app import CONTROLLERS
 from spectral.domains.agents.config import ConfigDocument
-from spectral.domains.agents.runtime import Execution
+from spectral.domains.agents.runtime import AgentRuntime, Execution
 from spectral.domains.changesets.experiment_launching import KIND, TASK
 from spectral.domains.changesets.experiment_runs import ExperimentEnding, experiment_task
 from spectral.domains.workflows.definitions.model import NodeKind
@@ -27,6 +27,7 @@ from spectral.domains.workflows.runs.surroundings import RunSurroundings
 from spectral.platform.db.session import Database
 from spectral.platform.engine.engine import Engine
 from spectral.platform.live import LiveChannel
+from spectral.platform.llm.door import ModelDoor
 from tests.domains.agents.executing import Always
 from tests.domains.evaluations.judges import door_to, verdict
 from tests.domains.evaluations.measuring_process import SlowJudge, answer_in
@@ -63,13 +64,17 @@ def work(url: str, log: str) -> None:
 
 async def _work(url: str, log: Path) -> None:
     assert CONTROLLERS  # with the application every table is known, as in a server
-    database = Database(url)
+    judge = SlowJudge(lambda request: verdict(5 if answer_in(request).endswith("right") else 2), log=log)
+    await experimenting(Database(url), door_to(judge), WrittenRuntime(log.with_suffix(".executed"))).start()
+    await asyncio.Event().wait()
+
+
+def experimenting(database: Database, door: ModelDoor, runtime: AgentRuntime) -> Engine:
+    """An engine that measures experiments, and nothing else."""
     engine = Engine(database)
     launcher = Launcher(engine)
-    judge = SlowJudge(lambda request: verdict(5 if answer_in(request).endswith("right") else 2), log=log)
-    runtime = WrittenRuntime(log.with_suffix(".executed"))
     tasks = standard_registry()
-    tasks.register(TASK, experiment_task(door_to(judge), Always(runtime)), public=False)
+    tasks.register(TASK, experiment_task(door, Always(runtime)), public=False)
     launcher.listen(KIND, ExperimentEnding())
     workshop = Workshop(
         launcher=launcher,
@@ -77,8 +82,7 @@ async def _work(url: str, log: Path) -> None:
         children=Subflows(launcher),
         remote=partial(RemoteSteps, RemoteQueue(LiveChannel(database), launcher)),
         surroundings=RunSurroundings(launcher),
-        scoring=RunScoring(door_to(judge)),
+        scoring=RunScoring(door),
     )
     engine.register(KIND, workflow_handler(workshop))
-    await engine.start()
-    await asyncio.Event().wait()
+    return engine

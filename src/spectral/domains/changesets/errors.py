@@ -142,6 +142,16 @@ class NotWaitingForOutputsError(BusinessRuleViolationError):
     title: ClassVar[str] = "Not Waiting For Outputs"
 
 
+class ExperimentLaunchedError(ConflictError):
+    """The last outputs that the experiment waited for arrived while it was to be cancelled."""
+
+    slug: ClassVar[str] = "experiment-launched"
+    title: ClassVar[str] = "Experiment Launched"
+
+    def __init__(self) -> None:
+        super().__init__("The last outputs have arrived at this moment, and it is being measured; cancel it once more")
+
+
 class ClusterOfAnotherAgentError(BusinessRuleViolationError):
     """What one agent gets wrong is never what another one gets wrong."""
 

@@ -13,7 +13,7 @@ from spectral.domains.agents.models import Agent
 from spectral.domains.agents.runtime import PROMPT, Runtimes
 from spectral.domains.agents.service import AgentService
 from spectral.domains.agents.settings import execution_of
-from spectral.domains.changesets.errors import SampleSetVersionError, TooFewSamplesError
+from spectral.domains.changesets.errors import ExperimentLaunchedError, SampleSetVersionError, TooFewSamplesError
 from spectral.domains.changesets.experiment_schemas import ArmIn, ExperimentIn
 from spectral.domains.changesets.experiments import CompletedExperiment, ExperimentService
 from spectral.domains.changesets.ledger import MINIMUM_ITEMS
@@ -34,6 +34,7 @@ from spectral.domains.samples.service import SampleService
 from spectral.domains.workflows.definitions.model import Definition, Graph, Node, NodeKind
 from spectral.domains.workflows.execution.launching import Launcher
 from spectral.domains.workflows.execution.platform_runs import launch_platform_run
+from spectral.domains.workflows.execution.store import RunRepository
 from spectral.domains.workflows.runs.actions import RunActions
 from spectral.domains.workflows.runs.authority import ScopedAuthority
 from spectral.platform import audit
@@ -143,12 +144,17 @@ class ExperimentLauncher:
     async def cancel(self, experiment_id: UUID) -> CompletedExperiment:
         """Nothing of it is executed any more; what was measured is kept. Asking again is harmless.
 
-        Raises NotFoundError, and InvalidTransitionError (400) for one that ended otherwise.
+        Raises NotFoundError, InvalidTransitionError (400) for one that ended otherwise, and ExperimentLaunchedError
+        (409) for one whose last outputs arrived at this moment.
         """
         self._access.require(Scope.WRITE_WORKSPACE)
         experiment = await self._experiments.get(experiment_id)
-        if experiment.status == WAITING:
-            # Held, because the outputs that are still missing may be arriving; it has no run before they are there.
+        waits = experiment.status == WAITING
+        if not waits and experiment.status not in ENDED:
+            # The run first, as everywhere: whoever measures holds the run while it writes to the experiment.
+            await RunRepository(self._session, self._access).lock(experiment_id)
+        if experiment.status not in ENDED:
+            # Somebody else may have ended it, or have brought what it waited for, until it was ours.
             experiment = await self._experiments.lock(experiment_id)
         before = experiment.status
         if before in ENDED and before != "cancelled":
@@ -157,7 +163,8 @@ class ExperimentLauncher:
             experiment.status, experiment.finished_at = "cancelled", utc_now()
             await self._experiments.flush()
         elif before != "cancelled":
-            # The run first, as everywhere: whoever measures holds the run while it writes to the experiment.
+            if waits:
+                raise ExperimentLaunchedError
             actions = RunActions(self._session, self._access, self._launcher, ScopedAuthority(self._access))
             await actions.terminate_run(str(experiment_id), None)
         if before != "cancelled":

@@ -93,6 +93,12 @@ class ScanActions:
         if scan.status == ScanStatus.CANCELLED:
             return scan
         check_transition(scan.status, ScanStatus.CANCELLED)
+        # Both held, the run first: it may have ended, or have been cancelled, since it was read.
+        await RunRepository(self._session, self._access).lock(scan_id)
+        scan = await self._scans.lock(scan_id)
+        if scan.status == ScanStatus.CANCELLED:
+            return scan
+        check_transition(scan.status, ScanStatus.CANCELLED)
         await self._runs.terminate_run(str(scan_id), None)
         scan = await self._scans.lock(scan_id)
         await self._note(scan, "scan.cancelled", {"status": scan.status})
