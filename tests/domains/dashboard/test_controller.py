@@ -11,7 +11,7 @@ from spectral.domains.agents.models import Agent, AgentInvocation
 from spectral.domains.changesets.models import HoldoutLedger
 from spectral.domains.keys.environment import GEN_AI_CONTENT, environment_of
 from spectral.domains.samples.service import SampleService
-from spectral.domains.scans.models import Scan
+from spectral.domains.scans.models import Scan, ScanFiring
 from spectral.domains.traces.models import TraceIngestion
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
@@ -118,6 +118,7 @@ async def test_a_new_workspace_is_well(
         "last_trace_seen_at": None,
         "ingestion_errors": {},
         "failing_scans": [],
+        "refused_schedules": [],
         "stale_holdouts": [],
         "guard_alerts": [],
         "open_support_grants": 0,
@@ -231,6 +232,41 @@ async def test_failed_scans_stale_holdouts_and_staff_are_told(client: httpx.Asyn
     retired = await health_of(client, world.tenant)
     assert [found["reason"] for found in retired["stale_holdouts"]] == ["retired"]
     assert {"failing_scans", "stale_holdouts"} <= set(retired["reasons"])
+
+
+async def test_a_schedule_whose_last_scan_was_refused_is_told_until_one_starts(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    world = await WorldBuilder(client, database, "ours").build()
+    schedule_id, due = UUID(world.ids["schedule_id"]), utc_now()
+    problem = {"type": "not-ready", "title": "Not Ready", "detail": "there is no holdout"}
+
+    async def fire(outcome: str, hours: int) -> None:
+        async with database.transaction(world.tenant.access) as session:
+            scan_id = UUID(world.ids["scan_id"]) if outcome == "started" else None
+            told = problem if outcome == "refused" else None
+            at = due + timedelta(hours=hours)
+            owned = {"workspace_id": world.tenant.workspace_id, "schedule_id": schedule_id}
+            session.add(ScanFiring(**owned, due_at=at, outcome=outcome, scan_id=scan_id, problem=told))
+
+    async def refused() -> list[dict[str, Any]]:
+        health = await health_of(client, world.tenant)
+        assert ("refused_schedules" in health["reasons"]) is bool(health["refused_schedules"])
+        found: list[dict[str, Any]] = health["refused_schedules"]
+        return found
+
+    await fire("refused", 0)
+    await fire("refused", 1)
+    (told,) = await refused()
+    assert (told["schedule_id"], told["name"]) == (world.ids["schedule_id"], world.marker)
+    assert {name: told[name] for name in problem} == problem
+    await fire("started", 2)
+    assert await refused() == []
+    await fire("refused", 3)
+    assert len(await refused()) == 1
+    path = f"{world.tenant.url}/scans/schedules/{schedule_id}"
+    assert (await client.patch(path, json={"enabled": False}, headers=world.headers)).status_code == 200
+    assert await refused() == []
 
 
 async def fail_scan(database: Database, world: World) -> None:

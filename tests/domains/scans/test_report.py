@@ -81,7 +81,7 @@ def hostile_source(*, said: str = HOSTILE) -> ReportSource:
     cluster = {"id": said, "label": said, "size": 7, "share": 0.5, "stability": 0.9, "examples": [said]}
     results: dict[str, dict[str, Any]] = {
         "observe": {"readiness": {"warnings": [said]}, "items": {}},
-        "cluster": {"clusters": [{**cluster, "members": [str(ONE)]}]},
+        "cluster": {"clusters": [{**cluster, "muted": True, "members": [str(ONE)]}]},
         "evaluate": {"champion": arm(), "champion_on_frontier": True, "results": [select], "winner": 1},
         "diagnose": {
             "clusters": [{"id": said, "fixed": 5, "broken": 1}],
@@ -200,12 +200,14 @@ def test_what_a_report_says() -> None:
     assert (report["progress"][0]["champion"], report["progress"][-1]["ordinal"]) == (True, 1)
     assert report["clusters"][0]["trace_ids"] == ["plain"]
     assert (report["clusters"][0]["fixed"], report["clusters"][0]["broken"]) == (5, 1)
+    assert report["clusters"][0]["muted"] is True
     # One unknown price makes the sum unknown, never 0.
     assert report["cost"]["total_cost_usd"] is None
     assert [line["cost_usd"] for line in report["cost"]["by_model"]] == ["0.000004", None]
     assert report["note"].startswith("built-in local runtime, not a language model")
     page = render_html(report)
-    assert "fixed 5 of 7, broke 1" in page
+    assert "fixed 5 of 7, broke 1, muted" in page
+    assert "plain \\(muted\\)" in render_markdown(report)
     assert "minimum effect" in page
     assert "unknown" in page
     assert "prefers-color-scheme: dark" in page

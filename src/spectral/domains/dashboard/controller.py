@@ -1,6 +1,7 @@
 """HTTP of overviews: what an account uses, and how a workspace is."""
 
 from dataclasses import asdict
+from typing import Any
 
 from litestar import Controller, Request, get
 from litestar.datastructures import State
@@ -16,6 +17,7 @@ from spectral.domains.dashboard.schemas import (
     GuardAlertOut,
     MissingContentOut,
     ObservedAgentsOut,
+    RefusedScheduleOut,
     StaleHoldoutOut,
     WorkspaceHealthOut,
     WorkspaceUsageOut,
@@ -95,8 +97,18 @@ class WorkspaceHealthController(Controller):
                     FailedScanOut(scan_id=scan.id, type=(scan.failure or {}).get("type"), finished_at=scan.finished_at)
                     for scan in health.failing_scans
                 ],
+                "refused_schedules": [
+                    RefusedScheduleOut(
+                        schedule_id=schedule.id, name=schedule.name, due_at=firing.due_at, **_problem(firing.problem)
+                    )
+                    for schedule, firing in health.refused_schedules
+                ],
                 "stale_holdouts": [StaleHoldoutOut.model_validate(holdout) for holdout in health.stale_holdouts],
                 "guard_alerts": [GuardAlertOut.model_validate(guard) for guard in health.guard_alerts],
                 "open_support_grants": health.open_support_grants,
             }
         )
+
+
+def _problem(problem: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: (problem or {}).get(name) for name in ("type", "title", "detail")}

@@ -56,6 +56,17 @@ class FailedScanOut(WireOut):
     finished_at: Timestamp | None
 
 
+class RefusedScheduleOut(WireOut):
+    """A schedule whose last scan was refused when it was due: what stands in the way, until it is put right."""
+
+    schedule_id: UUID
+    name: str
+    due_at: Timestamp
+    type: str | None
+    title: str | None
+    detail: str | None
+
+
 class StaleHoldoutOut(WireOut):
     """The newest holdout of a sample set, which can be asked nothing more: a new one is to be frozen.
 
@@ -128,6 +139,7 @@ class WorkspaceHealthOut(WireOut):
             "no_recent_traces",
             "ingestion_errors",
             "failing_scans",
+            "refused_schedules",
             "stale_holdouts",
             "guard_alerts",
             "missing_content",
@@ -140,6 +152,7 @@ class WorkspaceHealthOut(WireOut):
     last_trace_seen_at: Timestamp | None = Field(description="Null where none came in for 31 days.")
     ingestion_errors: dict[str, int]
     failing_scans: list[FailedScanOut] = Field(description="The latest 20 of the last 7 days.")
+    refused_schedules: list[RefusedScheduleOut] = Field(description="The latest 20 of the last 7 days.")
     stale_holdouts: list[StaleHoldoutOut]
     guard_alerts: list[GuardAlertOut]
     open_support_grants: int

@@ -18,7 +18,7 @@ from spectral.domains.evaluations.spending import evaluation_spending
 from spectral.domains.keys.environment import PLACEHOLDER, endpoint_of, environment_of, instrumentation_of
 from spectral.domains.keys.figures import count_active_keys, newest_sending_key
 from spectral.domains.samples.holdouts import latest_holdouts
-from spectral.domains.scans.models import Scan
+from spectral.domains.scans.models import Scan, ScanFiring, ScanSchedule
 from spectral.domains.scans.service import ScanService
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.receiving import ModelCalls, Receiving, read_receiving
@@ -166,6 +166,7 @@ class WorkspaceHealth:
     last_trace_seen_at: datetime | None
     ingestion_errors: dict[str, int]
     failing_scans: Sequence[Scan]
+    refused_schedules: Sequence[tuple[ScanSchedule, ScanFiring]]
     stale_holdouts: Sequence[StaleHoldout]
     open_support_grants: int
     is_silent: bool
@@ -178,6 +179,7 @@ class WorkspaceHealth:
             "no_recent_traces": self.is_silent,
             "ingestion_errors": bool(self.ingestion_errors),
             "failing_scans": bool(self.failing_scans),
+            "refused_schedules": bool(self.refused_schedules),
             "stale_holdouts": bool(self.stale_holdouts),
             "guard_alerts": bool(self.guard_alerts),
             "missing_content": bool(self.missing_content),
@@ -204,15 +206,15 @@ class HealthService:
         now = utc_now()
         receiving = await read_receiving(self._session, self._access, now - CONTENT_WINDOW)
         seen = receiving.last_seen_at
+        scans = ScanService(self._session, self._access)
         return WorkspaceHealth(
             connection=await self._connection(receiving),
             missing_content=missing_content(receiving.calls),
             observed_agents=await ObservedAgentService(self._session, self._access).count(),
             last_trace_seen_at=seen,
             ingestion_errors=(await self._traces.read_statistics()).mistakes,
-            failing_scans=await ScanService(self._session, self._access).failed_since(
-                now - FAILURE_WINDOW, LISTED_FAILURES
-            ),
+            failing_scans=await scans.failed_since(now - FAILURE_WINDOW, LISTED_FAILURES),
+            refused_schedules=await scans.refused_since(now - FAILURE_WINDOW, LISTED_FAILURES),
             stale_holdouts=await self._stale_holdouts(),
             open_support_grants=await SupportService(self._session).count_open(self._access),
             is_silent=seen is not None and seen < now - SILENCE,

@@ -191,6 +191,7 @@ def _clusters(source: ReportSource) -> list[dict[str, Any]]:
         {
             "id": one["id"],
             "label": one["label"],
+            "muted": bool(one.get("muted")),
             "size": one["size"],
             "share": one["share"],
             "stability": one["stability"],

@@ -156,6 +156,7 @@ def _clusters(report: dict[str, Any]) -> str:
     for one in report["clusters"]:
         fixed, broken = one["fixed"] or 0, one["broken"] or 0
         note = f"{one['size']} failures" if one["fixed"] is None else f"fixed {fixed} of {one['size']}, broke {broken}"
+        note += ", muted" if one["muted"] else ""
         parts = [(fixed, "good"), (max(0, one["size"] - fixed), "rest"), (broken, "bad")]
         bars.append(Bar(one["label"], parts, note))
     return bar_chart(bars, "Failures by cluster: fixed, left, newly broken")

@@ -109,7 +109,7 @@ def _select(report: dict[str, Any]) -> Table | None:
 def _clusters(report: dict[str, Any]) -> Table:
     rows = [
         [
-            one["label"],
+            f"{one['label']} (muted)" if one["muted"] else one["label"],
             str(one["size"]),
             percent(one["share"]),
             number(one["stability"]),

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from spectral.domains.scans.models import (
     Scan,
@@ -190,6 +191,30 @@ class ScanFiringRepository(WorkspaceRepository[ScanFiring]):
             last, sa.and_(ScanFiring.schedule_id == last.c.schedule_id, ScanFiring.due_at == last.c.due_at)
         )
         return {firing.schedule_id: firing for firing in await self.session.scalars(statement)}
+
+    async def refused_since(self, since: datetime, limit: int) -> list[tuple[ScanSchedule, ScanFiring]]:
+        """The enabled schedules that were refused at their last time, if that was since that moment; newest first."""
+        later = aliased(ScanFiring)
+        # tenancy: the schedule and its firings are of one workspace, which the firing's is compared with.
+        overtaken = sa.exists().where(
+            later.workspace_id == ScanFiring.workspace_id,
+            later.schedule_id == ScanFiring.schedule_id,
+            later.due_at > ScanFiring.due_at,
+        )
+        statement = (
+            sa.select(ScanSchedule, ScanFiring)
+            .join(
+                ScanSchedule,
+                sa.and_(
+                    ScanSchedule.workspace_id == ScanFiring.workspace_id, ScanSchedule.id == ScanFiring.schedule_id
+                ),
+            )
+            .where(self._mine, ScanFiring.outcome == "refused", ScanFiring.created_at >= since, ~overtaken)
+            .where(ScanSchedule.enabled)
+            .order_by(ScanFiring.due_at.desc())
+            .limit(limit)
+        )
+        return [(schedule, firing) for schedule, firing in (await self.session.execute(statement)).all()]
 
     async def last_started(self, schedule_id: UUID) -> ScanFiring | None:
         """The last one that started a scan."""

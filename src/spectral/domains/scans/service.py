@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.evaluations.measurement import cost_by_model
-from spectral.domains.scans.models import Scan, ScanCandidate, ScanEvent, ScanPhase
+from spectral.domains.scans.models import Scan, ScanCandidate, ScanEvent, ScanFiring, ScanPhase, ScanSchedule
 from spectral.domains.scans.repository import (
     ScanCandidateRepository,
     ScanEventRepository,
@@ -123,6 +123,10 @@ class ScanService:
         """The latest scans that failed since that moment, newest first."""
         failed = self._scans.select(Scan.status == ScanStatus.FAILED.value, Scan.finished_at >= since)
         return list((await self._session.scalars(failed.order_by(Scan.finished_at.desc()).limit(limit))).all())
+
+    async def refused_since(self, since: datetime, limit: int) -> list[tuple[ScanSchedule, ScanFiring]]:
+        """The schedules whose last scan was refused since that moment, each with what came of that; newest first."""
+        return await ScanFiringRepository(self._session, self._access).refused_since(since, limit)
 
     async def spending_since(self, since: datetime) -> Spending:
         """What the scans have asked their reflection models for since that moment."""
