@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from spectral.platform.shared.errors import BusinessRuleViolationError, ConflictError
+from spectral.platform.shared.money import nano_to_usd
 
 
 class RubricNameTakenError(ConflictError):
@@ -59,6 +60,22 @@ class BudgetExhaustedError(BusinessRuleViolationError):
 
     slug = "budget-exhausted"
     title = "Budget Exhausted"
+
+
+class CeilingExceededError(BusinessRuleViolationError):
+    """An execution of an agent that runs elsewhere has cost more than its settings say that one can."""
+
+    slug = "ceiling-exceeded"
+    title = "Ceiling Exceeded"
+
+    def __init__(self, cost_nano_usd: int, ceiling_nano_usd: int) -> None:
+        cost, ceiling = nano_to_usd(cost_nano_usd), nano_to_usd(ceiling_nano_usd)
+        super().__init__(
+            f"An execution has cost {cost} USD, and the agent's settings say that one costs {ceiling} USD at most; "
+            "nothing more is executed, because no budget can be kept so",
+            cost_usd=cost,
+            max_cost_usd=ceiling,
+        )
 
 
 class UnpricedModelError(BusinessRuleViolationError):

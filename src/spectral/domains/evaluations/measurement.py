@@ -17,9 +17,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral.domains.agents.config import ConfigDocument, canonical_hash
-from spectral.domains.agents.runtime import AgentRuntime, Execution
+from spectral.domains.agents.runtime import AgentRuntime, Execution, SelfPricedRuntime
 from spectral.domains.evaluations.budget import Budget, Reservation
-from spectral.domains.evaluations.errors import BudgetExhaustedError, JournalMismatchError, UnpricedModelError
+from spectral.domains.evaluations.errors import (
+    BudgetExhaustedError,
+    CeilingExceededError,
+    JournalMismatchError,
+    UnpricedModelError,
+)
 from spectral.domains.evaluations.judgements import LABELLED_SUBJECTS, JudgementJournal
 from spectral.domains.evaluations.judging import CALLS_IN_FLIGHT, Judging, asks_afar, judging_ceilings
 from spectral.domains.evaluations.models import EvaluationReservation, EvaluationResult
@@ -208,6 +213,8 @@ class Measurement:
 
         Raises BudgetExhaustedError: before anything is executed when the evaluations do not cover all that is
         missing, or at the first paid call that the money does not cover (what was recorded until then stays).
+        Raises CeilingExceededError (400) once an execution has cost more than its runtime said that one can; it is
+        recorded, with all that were under way.
         Raises UnpricedModelError (400) before anything is executed when money is limited and the price of a model is
         unknown, UnknownModelError (400), and whatever checkpoint and fence raise.
         """
@@ -272,8 +279,10 @@ class Measurement:
             except BaseException:
                 self._budget.release(reservation)
                 raise
-            self._budget.settle(reservation, 0)
+            self._budget.settle(reservation, sum(execution.cost_nano_usd or 0 for execution in executions))
             self._remember(known, rows)
+            for execution in executions:
+                self._require_ceiling_kept(execution)
 
     async def _execute_paid(self, arm: _Arm, pending: Sequence[_Task], known: _Known) -> None:
         queue = iter(pending)
@@ -313,9 +322,11 @@ class Measurement:
                 rows = await self._score_many(arm, [task], [execution])
                 await self._record(rows, reservation, kept)
                 self._remember(known, rows)
+                self._require_ceiling_kept(execution)
                 return
             execution = self._unscored[place] = replace(execution, output=printable(execution.output or ""))
             await self._record([self._row(arm, task, execution, UNSCORED_SCORE)], reservation, kept)
+            self._require_ceiling_kept(execution)
         (score,) = await self._judging.score_items([_case(task)], [execution])
         row = self._row(arm, task, execution, score)
         async with self._database.transaction(self._access) as session:
@@ -323,6 +334,12 @@ class Measurement:
             await ResultRepository(session, self._access).score(row)
         self._remember(known, [row])
         del self._unscored[place]
+
+    def _require_ceiling_kept(self, execution: Execution) -> None:
+        """What an agent elsewhere says of its cost is believed, and counted; but not that the next one costs less."""
+        ceiling = self._runtime.ceiling_nano_usd if isinstance(self._runtime, SelfPricedRuntime) else None
+        if ceiling is not None and (execution.cost_nano_usd or 0) > ceiling:
+            raise CeilingExceededError(execution.cost_nano_usd or 0, ceiling)
 
     async def _execute(self, arm: _Arm, task: _Task) -> tuple[Execution, UUID, int]:
         """A fault that may pass is tried again, each attempt with its own part of the budget.
