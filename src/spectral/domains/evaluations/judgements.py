@@ -52,7 +52,7 @@ class Question:
 class Judged:
     """What came of a question: a score with its explanation, or the error why there is none.
 
-    cost_nano_usd: of the reply; None where unknown.
+    cost_nano_usd: of the reply; None where unknown.  unanswered: the model gave no reply at all.
     """
 
     score: float | None
@@ -62,6 +62,7 @@ class Judged:
     input_tokens: int = 0
     output_tokens: int = 0
     latency_ms: float = 0.0
+    unanswered: bool = False
 
 
 class JudgementLedger(Protocol):
@@ -137,6 +138,7 @@ class JudgementJournal:
     checkpoint: raises when the work was cancelled.  fence: raises when another execution owns the work.
     may_be_labelled: keep what was judged, so that people can be asked about it.  asks_failed_again: a question that
     brought no verdict is asked once more by the next execution.
+    unanswered: the digests of questions that a model that is away did not answer to this journal, with the error.
     """
 
     database: Database
@@ -148,6 +150,7 @@ class JudgementJournal:
     fence: Callable[[AsyncSession], Awaitable[None]] = _ours
     may_be_labelled: bool = False
     asks_failed_again: bool = False
+    unanswered: dict[str, str] = field(default_factory=dict)
 
     async def recall(self, question: Question) -> Judged | None:
         async with self.database.transaction(self.access, read_only=True) as session:
@@ -201,6 +204,8 @@ class JudgementJournal:
                 row.reserved_nano_usd -= reservation.cost_nano_usd
             await session.flush()
         self.budget.settle(reservation, judged.cost_nano_usd)
+        if judged.unanswered:
+            self.unanswered[question.digest] = judged.error or ""
 
     async def _row(self, session: AsyncSession, question: Question) -> Judgement:
         await self.fence(session)

@@ -301,7 +301,7 @@ def _compared(scorer: ModelScorer, vectors: Sequence[Sequence[float]]) -> Judged
 def _read(scorer: ModelScorer, outcome: ModelReply | EmbeddingReply | ModelFault) -> Judged:
     """What a reply says, with what it took; a fault says why there is none."""
     if isinstance(outcome, ModelFault):
-        return Judged(None, "", f"{scorer.model}: {outcome.message}", outcome.cost_nano_usd)
+        return Judged(None, "", f"{scorer.model}: {outcome.message}", outcome.cost_nano_usd, unanswered=True)
     cost, latency_ms = outcome.cost_nano_usd, outcome.latency_ms
     if isinstance(outcome, EmbeddingReply):
         compared = _compared(scorer, outcome.vectors)

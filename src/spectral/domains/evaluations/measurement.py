@@ -28,6 +28,7 @@ from spectral.domains.evaluations.errors import (
 from spectral.domains.evaluations.judgements import LABELLED_SUBJECTS, JudgementJournal
 from spectral.domains.evaluations.judging import CALLS_IN_FLIGHT, Judging, asks_afar, judging_ceilings
 from spectral.domains.evaluations.models import EvaluationReservation, EvaluationResult
+from spectral.domains.evaluations.outages import UNSCORED
 from spectral.domains.evaluations.prices import PriceCeiling, ceiling_of
 from spectral.domains.evaluations.repository import (
     JudgementRepository,
@@ -47,9 +48,6 @@ BATCH = 200
 MOST_IN_FLIGHT = 256
 SCORED_BESIDE = 2
 """Items that are recorded and scored while as many others as the runtime allows are executed: 1 for so many."""
-
-UNSCORED = "unscored"
-"""Why an item is missing whose answer is recorded, and whose models have not been heard yet."""
 
 PAID_ATTEMPTS = 3
 RETRY_DELAY_S = 0.5
@@ -121,8 +119,8 @@ class _Task:
 
 
 @dataclass(frozen=True, slots=True)
-class _Arm:
-    """One config under measurement."""
+class Arm:
+    """One config under measurement. purpose: what its executions are paid for."""
 
     config: ConfigDocument
     config_hash: str
@@ -170,7 +168,7 @@ class Measurement:
         self._counts_once = counts_once
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._unscored: dict[tuple[str, UUID, int], Execution] = {}
-        journal = JudgementJournal(
+        self._journal = JudgementJournal(
             database,
             access,
             subject_kind,
@@ -180,7 +178,7 @@ class Measurement:
             fence=fence,
             may_be_labelled=subject_kind in LABELLED_SUBJECTS,
         )
-        self._judging = Judging(rubric, door, access, f"{subject_kind}:{subject_id}", journal)
+        self._judging = Judging(rubric, door, access, f"{subject_kind}:{subject_id}", self._journal)
         self._door = door
         self._turn = asyncio.Lock()
         self._restored = False
@@ -218,7 +216,7 @@ class Measurement:
         Raises UnpricedModelError (400) before anything is executed when money is limited and the price of a model is
         unknown, UnknownModelError (400), and whatever checkpoint and fence raise.
         """
-        arm = _Arm(config, canonical_hash(config), purpose)
+        arm = Arm(config, canonical_hash(config), purpose)
         tasks = [
             _Task(item, repeat, seed_of(self._subject_id, item.id, repeat))
             for item in items
@@ -244,7 +242,7 @@ class Measurement:
             if ceiling is None and self._budget.max_cost_nano_usd is not None:
                 raise UnpricedModelError(model)
 
-    async def _recorded(self, arm: _Arm) -> _Known:
+    async def _recorded(self, arm: Arm) -> _Known:
         known = self._known.get(arm.config_hash)
         if known is None:
             async with self._database.transaction(self._access, read_only=True) as session:
@@ -264,7 +262,7 @@ class Measurement:
         self._known.move_to_end(arm.config_hash)
         return known
 
-    async def _execute_free(self, arm: _Arm, pending: Sequence[_Task], known: _Known) -> None:
+    async def _execute_free(self, arm: Arm, pending: Sequence[_Task], known: _Known) -> None:
         for batch in _batches(pending, BATCH):
             await self._checkpoint()
             reservation = self._budget.reserve(len(batch), 0, model=arm.config.model)
@@ -284,7 +282,7 @@ class Measurement:
             for execution in executions:
                 self._require_ceiling_kept(execution)
 
-    async def _execute_paid(self, arm: _Arm, pending: Sequence[_Task], known: _Known) -> None:
+    async def _execute_paid(self, arm: Arm, pending: Sequence[_Task], known: _Known) -> None:
         queue = iter(pending)
         failures: list[Exception] = []
         in_flight = min(max(1, self._runtime.in_flight), MOST_IN_FLIGHT)
@@ -308,7 +306,7 @@ class Measurement:
             # What stops the work outranks a spent budget, after which a search may go on.
             raise min(failures, key=lambda error: isinstance(error, BudgetExhaustedError))
 
-    async def _pay_for(self, arm: _Arm, task: _Task, known: _Known, slots: asyncio.Semaphore) -> None:
+    async def _pay_for(self, arm: Arm, task: _Task, known: _Known, slots: asyncio.Semaphore) -> None:
         """One item, executed unless its answer is recorded, and scored.
 
         An answer that models are to judge is recorded first: it was paid for, and is not made again.
@@ -341,7 +339,7 @@ class Measurement:
         if ceiling is not None and (execution.cost_nano_usd or 0) > ceiling:
             raise CeilingExceededError(execution.cost_nano_usd or 0, ceiling)
 
-    async def _execute(self, arm: _Arm, task: _Task) -> tuple[Execution, UUID, int]:
+    async def _execute(self, arm: Arm, task: _Task) -> tuple[Execution, UUID, int]:
         """A fault that may pass is tried again, each attempt with its own part of the budget.
 
         Answers the execution, the row of its reservation, and what of that stays reserved.
@@ -371,7 +369,7 @@ class Measurement:
             await ResultRepository(session, self._access).record(rows)
             await ReservationRepository(session, self._access).close(reservation, kept)
 
-    async def _note_reservation(self, arm: _Arm, task: _Task, ceiling: int | None) -> UUID:
+    async def _note_reservation(self, arm: Arm, task: _Task, ceiling: int | None) -> UUID:
         reservation = EvaluationReservation(
             subject_kind=self._subject_kind,
             subject_id=self._subject_id,
@@ -390,7 +388,7 @@ class Measurement:
             await reservations.flush()
         return reservation.id
 
-    async def _reserve_retry(self, arm: _Arm, row: UUID, ceiling: int | None, pause_s: float) -> Reservation | None:
+    async def _reserve_retry(self, arm: Arm, row: UUID, ceiling: int | None, pause_s: float) -> Reservation | None:
         """The budget's part for one more attempt, after a pause; None where the money does not cover it."""
         try:
             reservation = self._budget.reserve(0, ceiling, model=arm.config.model)
@@ -404,7 +402,7 @@ class Measurement:
         return reservation
 
     async def _score_many(
-        self, arm: _Arm, tasks: Sequence[_Task], executions: Sequence[Execution]
+        self, arm: Arm, tasks: Sequence[_Task], executions: Sequence[Execution]
     ) -> list[dict[str, Any]]:
         """The journal's rows. In a thread: scoring can take as long as executing."""
         if not self._rubric.asking:
@@ -412,13 +410,13 @@ class Measurement:
         scores = await self._judging.score_items([_case(task) for task in tasks], executions)
         return [self._row(arm, *each) for each in zip(tasks, executions, scores, strict=True)]
 
-    def _score(self, arm: _Arm, tasks: Sequence[_Task], executions: Sequence[Execution]) -> list[dict[str, Any]]:
+    def _score(self, arm: Arm, tasks: Sequence[_Task], executions: Sequence[Execution]) -> list[dict[str, Any]]:
         return [
             self._row(arm, task, execution, score_item(self._rubric, _case(task), execution))
             for task, execution in zip(tasks, executions, strict=True)
         ]
 
-    def _row(self, arm: _Arm, task: _Task, execution: Execution, score: ItemScore) -> dict[str, Any]:
+    def _row(self, arm: Arm, task: _Task, execution: Execution, score: ItemScore) -> dict[str, Any]:
         return {
             "subject_kind": self._subject_kind,
             "subject_id": self._subject_id,

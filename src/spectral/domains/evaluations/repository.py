@@ -111,6 +111,14 @@ class ResultRepository(PricedRepository[EvaluationResult]):
         mine = [getattr(EvaluationResult, name) == row[name] for name in key]
         await self.execute(self.update(*mine).values({name: row[name] for name in scores}))
 
+    async def unscore(self, subject_id: UUID, config_hash: str, keys: Sequence[tuple[UUID, int]], reason: str) -> int:
+        """Answers of a config, by item and repeat, are recorded and have no score, for that reason; how many."""
+        chosen = sa.tuple_(EvaluationResult.item_id, EvaluationResult.repeat).in_(list(keys))
+        mine = (EvaluationResult.subject_id == subject_id, EvaluationResult.config_hash == config_hash)
+        none: dict[str, Any] = dict.fromkeys(("total", "error_type", "error_message"))
+        none |= {"passed": False, "dimensions": {}, "missing_reason": reason}
+        return await self.execute(self.update(*mine, chosen).values(none))
+
     async def spending(self, subject_id: UUID) -> tuple[int, int]:
         """How many results the subject has, and their known cost in nano-USD."""
         counted = sa.select(
@@ -195,6 +203,17 @@ class JudgementRepository(WorkspaceRepository[Judgement]):
     async def of_question(self, subject_id: UUID, question_digest: str) -> Judgement | None:
         """What the subject knows of one question."""
         return await self.find(Judgement.subject_id == subject_id, Judgement.question_digest == question_digest)
+
+    async def ask_again(self, subject_id: UUID, digests: Sequence[str], asked: str) -> None:
+        """These questions have no reply yet: their state is `asked`, and what they cost stays spent."""
+        await self.execute(
+            self.update(Judgement.subject_id == subject_id, Judgement.question_digest.in_(digests)).values(
+                state=asked,
+                error=None,
+                reserved_nano_usd=Judgement.reserved_nano_usd + sa.func.coalesce(Judgement.cost_nano_usd, 0),
+                cost_nano_usd=None,
+            )
+        )
 
     async def spending(self, subject_id: UUID) -> int:
         """Nano-USD that the subject's judgements cost, with what they hold."""

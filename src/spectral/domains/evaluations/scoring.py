@@ -220,12 +220,12 @@ def scored(dimension: Dimension, verdict: Verdict) -> DimensionScore:
     """A dimension's score; a verdict outside of [0, 1] is the scorer's failure."""
     if not isinstance(verdict.score, int | float) or not 0.0 <= verdict.score <= 1.0:
         return failed_score(dimension, f"score {verdict.score!r} is not in [0, 1]")
-    return DimensionScore(float(verdict.score), _short(verdict.explanation), dimension.label)
+    return DimensionScore(float(verdict.score), short(verdict.explanation), dimension.label)
 
 
 def failed_score(dimension: Dimension, error: str) -> DimensionScore:
     """No score, and why."""
-    return DimensionScore(None, "the scorer failed", dimension.label, _short(error))
+    return DimensionScore(None, "the scorer failed", dimension.label, short(error))
 
 
 def passes(rubric: RubricSpec, total: float) -> bool:
@@ -237,7 +237,7 @@ def _score_dimension(dimension: Dimension, case: ScoredCase, answer: Answer) -> 
     try:
         verdict = dimension.built.score(case, answer)
     except ScorerError as error:
-        return DimensionScore(None, "could not be scored", dimension.label, _short(str(error)))
+        return DimensionScore(None, "could not be scored", dimension.label, short(str(error)))
     except Exception as error:  # noqa: BLE001 - an installed package's scorer may raise anything; the item is missing
         return failed_score(dimension, f"{type(error).__name__}: {error}")
     return scored(dimension, verdict)
@@ -257,16 +257,17 @@ def _unanswered(rubric: RubricSpec, execution: Executed) -> ItemScore:
 def _agent_error(rubric: RubricSpec, error_type: str, message: str) -> ItemScore:
     if rubric.on_error == "exclude":
         return _missing("agent_error", error_type, message)
-    explanation = _short(f"agent error {error_type}: {message}")
+    explanation = short(f"agent error {error_type}: {message}")
     scores = {dimension.name: DimensionScore(0.0, explanation, dimension.label) for dimension in rubric.dimensions}
     # A threshold of 0 must not turn an error into a success.
-    return ItemScore(0.0, False, scores, None, error_type, _short(message))
+    return ItemScore(0.0, False, scores, None, error_type, short(message))
 
 
 def _missing(reason: MissingReason, error_type: str, message: str) -> ItemScore:
-    return ItemScore(None, False, {}, reason, error_type, _short(message))
+    return ItemScore(None, False, {}, reason, error_type, short(message))
 
 
-def _short(text: str) -> str:
-    short = text if len(text) <= EXPLANATION_CHARACTERS else f"{text[: EXPLANATION_CHARACTERS - 1]}…"
-    return printable(short)
+def short(text: str) -> str:
+    """As much of an explanation, or of an error, as a score keeps."""
+    cut = text if len(text) <= EXPLANATION_CHARACTERS else f"{text[: EXPLANATION_CHARACTERS - 1]}…"
+    return printable(cut)

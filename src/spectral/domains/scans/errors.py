@@ -36,15 +36,14 @@ class SamplesChangedError(BusinessRuleViolationError):
 
 
 class ProviderDownError(UnavailableError):
-    """The agent, or the model behind it, did not answer; what it answered before is kept."""
+    """The agent, the model behind it, or a model that scores, did not answer; what was answered before is kept."""
 
     slug: ClassVar[str] = "provider-down"
     title: ClassVar[str] = "Provider Down"
 
-    def __init__(self, lost: int, asked: int, fault: str) -> None:
-        super().__init__(
-            f"{lost} of {asked} executions were not answered ({fault}); resume the scan when the provider is back"
-        )
+    def __init__(self, lost: int, asked: int, fault: str, *, judge: bool = False) -> None:
+        what = "answers were not judged" if judge else "executions were not answered"
+        super().__init__(f"{lost} of {asked} {what} ({fault}); resume the scan when the provider is back")
 
 
 class StrategyFailedError(BusinessRuleViolationError):
