@@ -20,7 +20,10 @@ from spectral.domains.agents.http_runtime import HttpRuntime, HttpRuntimes
 from spectral.domains.agents.models import SECRET_PURPOSE, Agent
 from spectral.domains.agents.runtime import ExecutionMode
 from spectral.domains.agents.settings import checked_settings
+from spectral.domains.evaluations.prices import ceiling_of
 from spectral.platform.access.principal import WorkspaceAccess
+from spectral.platform.llm.door import ModelDoor
+from spectral.platform.llm.local.provider import LocalProvider
 from spectral.platform.outbound import Network, OutboundCalls
 from spectral.platform.shared.ids import new_id
 from spectral.platform.shared.secret_box import SecretBox
@@ -226,3 +229,12 @@ async def test_without_a_secret_nothing_is_posted(making: Making) -> None:
         making.runtimes().of(making.access, agent, ExecutionMode.EVALUATION)
     with pytest.raises(NotExecutableError, match="side_effects"):
         making.runtimes().check(making.agent("https://agent.example/run", side_effects=None))
+
+
+@pytest.mark.parametrize(("said", "ceiling"), [({}, None), ({"max_cost_usd": "0.01"}, 10_000_000)])
+def test_what_an_execution_can_cost_is_what_the_agent_says_whatever_model_it_names(
+    making: Making, said: dict[str, str], ceiling: int | None
+) -> None:
+    runtime = making.runtime("http://127.0.0.1:9", **said)
+    free_here = CONFIG.model_copy(update={"model": "spectral-local/small"})
+    assert ceiling_of(runtime, ModelDoor([LocalProvider()]))(free_here, {"text": "x"}) == ceiling

@@ -15,6 +15,7 @@ from spectral.domains.agents.errors import NotExecutableError
 from spectral.domains.agents.models import Agent
 from spectral.domains.agents.runtime import Execution, ExecutionMode
 from spectral.domains.agents.settings import checked_settings
+from spectral.domains.evaluations.prices import ceiling_of
 from spectral.domains.workflows.execution.states import RunStatus
 from spectral.domains.workflows.models import RemoteTask
 from spectral.domains.workflows.remote.answers import Answer
@@ -24,6 +25,8 @@ from spectral.domains.workflows.remote.repository import RemoteTaskRepository
 from spectral.domains.workflows.remote.service import RemoteQueue, agent_queue
 from spectral.platform.db.session import Database
 from spectral.platform.live import LiveChannel
+from spectral.platform.llm.door import ModelDoor
+from spectral.platform.llm.local.provider import LocalProvider
 from spectral.platform.shared.clock import utc_now
 from spectral.platform.shared.errors import PayloadTooLargeError
 from spectral.platform.shared.ids import new_id
@@ -140,6 +143,14 @@ async def test_runners_are_told_what_to_do_and_nothing_of_why(bench: Bench) -> N
     assert (seen[0].task["mode"], seen[0].task["max_cost_usd"], seen[0].lease_s) == ("evaluation", "0.01", 30)
     assert sorted(task.task["seed"] for task in seen) == [10, 11, 12, 13, 14]
     assert len({task.task["traceparent"] for task in seen}) == 5
+
+
+@pytest.mark.parametrize(("said", "ceiling"), [({}, None), ({"max_cost_usd": "0.01"}, 10_000_000)])
+async def test_what_an_execution_can_cost_is_what_its_agent_says_whatever_model_it_names(
+    bench: Bench, said: dict[str, Any], ceiling: int | None
+) -> None:
+    free_here = CONFIG.model_copy(update={"model": "spectral-local/small"})
+    assert ceiling_of(bench.runtime(**said), ModelDoor([LocalProvider()]))(free_here, {"text": "x"}) == ceiling
 
 
 async def test_after_a_crash_nothing_that_was_answered_or_is_under_way_is_put_again(bench: Bench) -> None:
