@@ -2184,6 +2184,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workspaces/{workspace_id}/engine/tick": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let the runs that are due go on, within this request
+         * @description For hosts without a process that executes. At most `max_steps` steps begin; what has not ended or begun to wait by then goes on at the next tick. The answer comes when the steps that began have ended. 400 `ticks-disabled` unless the installation allows it (`SPECTRAL_ENGINE_TICKS`).
+         *
+         *     Needs `write:workspace`.
+         */
+        post: operations["tickEngine"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workspaces/{workspace_id}/evaluations/objectives": {
         parameters: {
             query?: never;
@@ -11556,6 +11578,27 @@ export interface components {
             refresh_token?: string | null;
         };
         /**
+         * RefusedScheduleOut
+         * @description A schedule whose last scan was refused when it was due: what stands in the way, until it is put right.
+         */
+        RefusedScheduleOut: {
+            /** Detail */
+            detail: string | null;
+            /** Due At */
+            due_at: string;
+            /** Name */
+            name: string;
+            /**
+             * Schedule Id
+             * Format: uuid
+             */
+            schedule_id: string;
+            /** Title */
+            title: string | null;
+            /** Type */
+            type: string | null;
+        };
+        /**
          * RegisterIn
          * @description A new account with its first person and workspace; with an `invite_token` the person joins another's account.
          *
@@ -12400,9 +12443,9 @@ export interface components {
          * RunStatus
          * @description The last three are final; only a restart leaves them.
          *
-         *     queued: nobody has begun.  running: an execution has it.  waiting: for an event, a time, a child or a remote result.
-         *     interrupted: a decision is asked of a person.  awaiting_input: data is asked of a person.  pausing: asked to pause,
-         *     the nodes in flight end first.
+         *     queued: nobody has begun, or nobody goes on just now.  running: an execution has it.  waiting: for an event, a
+         *     time, a child or a remote result.  interrupted: a decision is asked of a person.  awaiting_input: data is asked of
+         *     a person.  pausing: asked to pause, the nodes in flight end first.
          * @enum {string}
          */
         RunStatus: "queued" | "running" | "waiting" | "pausing" | "paused" | "interrupted" | "awaiting_input" | "succeeded" | "failed" | "cancelled";
@@ -14420,6 +14463,36 @@ export interface components {
             url: string;
         };
         /**
+         * TickIn
+         * @description How much one tick may do: executions of runs, and steps that begin in them.
+         */
+        TickIn: {
+            /**
+             * Max Runs
+             * @default 10
+             */
+            max_runs?: number;
+            /**
+             * Max Steps
+             * @default 100
+             */
+            max_steps?: number;
+        };
+        /**
+         * TickOut
+         * @description What a tick did. processed: executions of runs.  steps: how many steps began in them.
+         *
+         *     next_at: when a tick has something to do again, if nothing else comes; a moment that has passed: right away.
+         */
+        TickOut: {
+            /** Next At */
+            next_at: string | null;
+            /** Processed */
+            processed: number;
+            /** Steps */
+            steps: number;
+        };
+        /**
          * TokensOut
          * @description Who is signed in now, and with what. `expires_in` is seconds of the access token.
          *
@@ -15341,7 +15414,12 @@ export interface components {
             /** Open Support Grants */
             open_support_grants: number;
             /** Reasons */
-            reasons: ("no_recent_traces" | "ingestion_errors" | "failing_scans" | "stale_holdouts" | "guard_alerts" | "missing_content" | "observed_agents_limit")[];
+            reasons: ("no_recent_traces" | "ingestion_errors" | "failing_scans" | "refused_schedules" | "stale_holdouts" | "guard_alerts" | "missing_content" | "observed_agents_limit")[];
+            /**
+             * Refused Schedules
+             * @description The latest 20 of the last 7 days.
+             */
+            refused_schedules: components["schemas"]["RefusedScheduleOut"][];
             /** Stale Holdouts */
             stale_holdouts: components["schemas"]["StaleHoldoutOut"][];
             /**
@@ -20206,6 +20284,44 @@ export interface operations {
             401: components["responses"]["NotAuthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    tickEngine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workspace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TickIn"] | null;
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TickOut"];
+                };
+            };
+            400: components["responses"]["Refused"];
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["TimedOut"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["ValidationFailed"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Failed"];

@@ -59,7 +59,7 @@ function Breadcrumbs({ crumbs }: { crumbs: readonly Breadcrumb[] }) {
           <li key={`${index}-${label}`} className="flex min-w-0 items-center gap-1">
             {index > 0 && <ChevronRight aria-hidden className="size-3 shrink-0" />}
             {to ? (
-              <a href={to} onClick={(event) => follow(event, to)} className="truncate rounded-sm py-0.5 hover:text-text hover:underline">
+              <a href={to} onClick={(event) => follow(event, to)} className="truncate rounded-sm py-[3px] hover:text-text hover:underline">
                 {label}
               </a>
             ) : (

@@ -36,7 +36,7 @@ export function IntervalPlot({ rows, as, zero, threshold, domain, label, classNa
     return `${formatValue(row.value, as)} ${formatInterval(row.low, row.high, as)}${n}`;
   };
   return (
-    <div className={cn("min-w-0 overflow-x-auto", className)}>
+    <div className={cn("min-w-0 overflow-x-auto", className)} tabIndex={0} role="group" aria-label={label}>
       <table aria-label={label} className="w-full min-w-md border-collapse text-sm">
         <tbody>
           {rows.map((row) => (

@@ -95,7 +95,6 @@ export function WorkflowGraph({ nodes, edges, states, selected = null, onSelect,
         edgesFocusable={false}
         onNodeClick={(_, node) => onSelect?.(node.id)}
         onSelectionChange={({ nodes: chosen }) => chosen[0] !== undefined && onSelect?.(chosen[0].id)}
-        proOptions={{ hideAttribution: true }}
       >
         <Background gap={20} color="var(--line)" />
         <Controls

@@ -1,11 +1,12 @@
 import { getRouteApi, Link } from "@tanstack/react-router";
+import { X } from "lucide-react";
 import { useMemo, useState } from "react";
 import { api, type Schemas } from "@/api/client";
 import { Actor } from "@/components/actor";
 import { DataGrid } from "@/components/data-grid";
 import type { GridColumn } from "@/components/data-grid-column";
 import { EmptyState } from "@/components/empty-state";
-import { formatCost, formatCount, formatDuration, formatPercent } from "@/components/format";
+import { formatCost, formatCount, formatDuration, formatPercent, shortId } from "@/components/format";
 import { Page } from "@/components/page";
 import { ShownOf } from "@/components/pagination";
 import { ProblemNotice } from "@/components/problem-notice";
@@ -87,7 +88,7 @@ export function RunListPage() {
   const rows = useMemo(() => runs.data?.pages.flatMap((page) => page.results) ?? [], [runs.data]);
   const pagination = runs.data?.pages[0]?.pagination;
   const filter = (next: Partial<RunListSearch>) => void navigate({ search: (now) => ({ ...now, ...next }), replace: true });
-  const filtered = search.status !== undefined || search.workflow !== undefined || search.since !== undefined;
+  const filtered = search.status !== undefined || search.workflow !== undefined || search.since !== undefined || search.parent !== undefined;
 
   return (
     <Page
@@ -122,6 +123,12 @@ export function RunListPage() {
           onValueChange={(since) => filter({ since: since === ANY ? undefined : since })}
           options={[{ value: ANY, label: "All time" }, ...RUN_PERIODS]}
         />
+        {search.parent !== undefined && (
+          <Button size="sm" title={search.parent} aria-label={`Children of ${search.parent} only; show all runs`} onClick={() => filter({ parent: undefined })}>
+            Children of {shortId(search.parent)}
+            <X aria-hidden />
+          </Button>
+        )}
         {pagination !== undefined && <ShownOf shown={rows.length} total={pagination.total} noun="runs" />}
         {summary.data !== undefined && summary.data.total > 0 && (
           <span className="numeric ml-auto text-muted">
@@ -162,13 +169,14 @@ export function RunListPage() {
   );
 }
 
-function useRunQuery({ status, workflow, since }: RunListSearch) {
+function useRunQuery({ status, workflow, since, parent }: RunListSearch) {
   // Of one minute, so that the same question has the same answer for a while.
   const [now] = useState(() => Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS);
   const hours = RUN_PERIODS.find(({ value }) => value === since)?.hours;
   return {
     status: status === undefined ? undefined : [status],
     workflow,
+    parent,
     from: hours === undefined ? undefined : new Date(now - hours * 60 * MINUTE_MS).toISOString(),
   };
 }

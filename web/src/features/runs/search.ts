@@ -1,7 +1,7 @@
 /** What the addresses of these pages may say after the `?`. */
 
 import type { Schemas } from "@/api/client";
-import { choiceParam, countParam, textParam } from "@/components/search-params";
+import { choiceParam, countParam, listParam, textParam } from "@/components/search-params";
 
 type Raw = Record<string, unknown>;
 
@@ -27,7 +27,8 @@ export const RUN_PERIODS = [
 
 export type RunPeriod = (typeof RUN_PERIODS)[number]["value"];
 
-export type RunListSearch = { status?: Schemas["RunStatus"]; workflow?: string; since?: RunPeriod; sort?: "created_at" };
+/** parent: the name or id of a run whose children are shown. */
+export type RunListSearch = { status?: Schemas["RunStatus"]; workflow?: string; since?: RunPeriod; sort?: "created_at"; parent?: string };
 
 export function runListSearch(raw: Raw): RunListSearch {
   return {
@@ -35,6 +36,7 @@ export function runListSearch(raw: Raw): RunListSearch {
     workflow: textParam(raw, "workflow"),
     since: choiceParam(raw, "since", ["1h", "24h", "7d", "30d"]),
     sort: choiceParam(raw, "sort", ["created_at"]),
+    parent: textParam(raw, "parent"),
   };
 }
 
@@ -42,15 +44,43 @@ export const RUN_TABS = ["steps", "events", "logs", "state", "checkpoints", "sig
 
 export type RunTab = (typeof RUN_TABS)[number];
 
-/** step: the step whose panel is open, by its position. generation: an earlier one; left out, the latest. */
-export type RunDetailSearch = { tab?: RunTab; step?: string; generation?: number };
+export const EVENT_KINDS = ["run", "step", "question", "signal", "log", "token", "other"] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/**
+ * step: the step whose panel is open, by its key, with `@2` for its second iteration. node: the steps of this node of the graph only.
+ * generation: an earlier one; left out, the latest. kinds, find: of events. levels: of the log. checkpoint: the one whose state is open.
+ */
+export type RunDetailSearch = {
+  tab?: RunTab;
+  step?: string;
+  node?: string;
+  generation?: number;
+  kinds?: EventKind[];
+  levels?: LogLevel[];
+  find?: string;
+  checkpoint?: number;
+};
 
 export function runDetailSearch(raw: Raw): RunDetailSearch {
   return {
     tab: choiceParam(raw, "tab", RUN_TABS),
     step: textParam(raw, "step"),
+    node: textParam(raw, "node"),
     generation: countParam(raw, "generation", 1),
+    kinds: chosen(listParam(raw, "kinds"), EVENT_KINDS),
+    levels: chosen(listParam(raw, "levels"), LOG_LEVELS),
+    find: textParam(raw, "find"),
+    checkpoint: countParam(raw, "checkpoint"),
   };
+}
+
+function chosen<T extends string>(values: readonly string[] | undefined, choices: readonly T[]): T[] | undefined {
+  const fitting = choices.filter((choice) => values?.includes(choice));
+  return fitting.length > 0 ? fitting : undefined;
 }
 
 export const QUESTION_STATES = ["pending", "approved", "rejected", "answered", "expired", "cancelled"] as const;

@@ -1,4 +1,3 @@
-import type { useHealth } from "@/features/workspaces/use-health";
 import { Link } from "@tanstack/react-router";
 import { TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
@@ -9,6 +8,7 @@ import { formatCount, pluralise } from "@/components/format";
 import { ProblemNotice } from "@/components/problem-notice";
 import { Time } from "@/components/time";
 import { Panel } from "@/components/ui/panel";
+import type { useHealth } from "@/features/workspaces/use-health";
 
 const LINK = "text-accent underline underline-offset-2";
 
@@ -60,6 +60,20 @@ function itemsOf(health: Schemas["WorkspaceHealthOut"], workspaceId: string): { 
           A scan failed <Time at={scan.finished_at} />
           {scan.type !== null && <> ({scan.type})</>}.{" "}
           <Link to="/w/$workspaceId/scans/$scanId" params={{ workspaceId, scanId: scan.scan_id }} className={LINK}>
+            See why
+          </Link>
+        </>
+      ),
+    });
+  }
+  for (const refused of health.refused_schedules) {
+    items.push({
+      key: `schedule ${refused.schedule_id}`,
+      content: (
+        <>
+          The schedule {refused.name} could not start its scan
+          {refused.detail === null ? "." : `: ${refused.detail}.`}{" "}
+          <Link to="/w/$workspaceId/scans/schedules" params={{ workspaceId }} className={LINK}>
             See why
           </Link>
         </>
