@@ -14,6 +14,7 @@ from benchmarks.figures import Figure, print_table
 from benchmarks.guard import measure_guard
 from benchmarks.identity import measure_identity
 from benchmarks.ingest import MEBIBYTE, SMALL_QUEUE, measure_ingestion, measure_overload, shares
+from benchmarks.page import measure_page
 from benchmarks.postgres import BenchPostgres, running_postgres
 from benchmarks.raw_store import raw_postgres, raw_sqlite
 from benchmarks.reads import fill, measure_reads
@@ -24,7 +25,7 @@ from benchmarks.statistics import SCANS, measure_statistics
 from benchmarks.workflows import measure_workflows
 
 SPANS = 1_000_000
-SERVED = ("api", "ingest", "reads", "workflows", "runner", "samples")
+SERVED = ("api", "ingest", "reads", "workflows", "runner", "samples", "page")
 APART: dict[str, tuple[str, Callable[[], list[Figure]]]] = {
     "clusters": ("failure clusters in this process, no database", measure_clusters),
     "evaluations": ("measurement in this process, SQLite (synchronous=FULL)", measure_evaluations),
@@ -87,11 +88,14 @@ def sqlite(only: str | None, seconds: float, spans: int) -> None:
     if only in {None, "samples"}:
         with running_server() as server:
             figures += asyncio.run(measure_samples(server))
+    if only in {None, "page"}:
+        with running_server() as server:
+            figures += asyncio.run(measure_page(server))
     print_table(figures, "one server process, SQLite (synchronous=FULL); client on the same machine")
 
 
 def postgresql(postgres: BenchPostgres, only: str | None, seconds: float, spans: int) -> None:
-    """The same on PostgreSQL with full durability; identity is measured once, on SQLite."""
+    """The same on PostgreSQL with full durability; identity and the page are measured once, on SQLite."""
     figures: list[Figure] = []
     with running_server(**postgres.environment) as server:
         if only in {None, "ingest"}:
