@@ -44,8 +44,13 @@ async function send(request: Request, token: string | null): Promise<Response> {
 /** The API, typed by its own document. Every call throws instead of answering an error. */
 export const http = createFetchClient<paths>({ baseUrl: location.origin, fetch: authorisedFetch });
 
+const hooks = createQueryHooks(http);
+// The library keeps the pages of a list under the same key as the list read once, and each breaks on the other's shape.
+const useInfiniteQuery: typeof hooks.useInfiniteQuery = (method, path, init, options, queries) =>
+  hooks.useInfiniteQuery(method, path, init, { ...options, queryKey: [method, path, init, "pages"] } as typeof options, queries);
+
 /** The same as hooks: `api.useQuery("get", "/api/v1/…", {params})`. */
-export const api = createQueryHooks(http);
+export const api = { ...hooks, useInfiniteQuery };
 
 /** For the POSTs that create or start something: sent twice, it happens once. One key for each intent of a person. */
 export function idempotencyKey(): string {

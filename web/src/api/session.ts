@@ -84,6 +84,8 @@ async function askForToken(): Promise<Tokens | null> {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-Spectral-Client": "web" },
       body: "null",
+      // Whoever leaves the page meanwhile must get the new cookie all the same: the old one is spent.
+      keepalive: true,
     });
   } catch (error) {
     throw new OfflineError(error);

@@ -8,7 +8,7 @@ const styles = cva(
   [
     "inline-flex shrink-0 items-center justify-center gap-1.5 rounded-md border border-transparent font-medium",
     "whitespace-nowrap transition-colors duration-100 select-none",
-    "disabled:pointer-events-none disabled:opacity-50 aria-disabled:cursor-not-allowed aria-disabled:opacity-50",
+    "disabled:opacity-50 aria-disabled:cursor-not-allowed aria-disabled:opacity-50",
     "[&_svg]:size-3.5 [&_svg]:shrink-0",
   ],
   {

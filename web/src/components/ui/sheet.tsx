@@ -53,7 +53,7 @@ export function Sheet({
             modal ? "z-50" : "z-30",
           )}
         >
-          <header className="flex min-h-12 items-center justify-between gap-3 border-b border-line px-4 py-2">
+          <div className="flex min-h-12 items-center justify-between gap-3 border-b border-line px-4 py-2">
             <div className="min-w-0">
               <DialogPrimitive.Title className="truncate text-sm font-semibold">{title}</DialogPrimitive.Title>
               {description && (
@@ -70,7 +70,7 @@ export function Sheet({
                 </Button>
               </DialogPrimitive.Close>
             </div>
-          </header>
+          </div>
           <div className={cn("min-h-0 flex-1 overflow-y-auto", padded && "p-4")}>{children}</div>
         </DialogPrimitive.Content>
       </DialogPrimitive.Portal>

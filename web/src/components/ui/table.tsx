@@ -6,7 +6,7 @@ import { cn } from "../cn";
 export function Table({ className, "aria-label": label, ...rest }: ComponentProps<"table">) {
   return (
     // Reachable by Tab, because what scrolls must scroll by keyboard too.
-    <div className="w-full min-w-0 overflow-x-auto" tabIndex={0} role="group" aria-label={label}>
+    <div className="relative w-full min-w-0 overflow-x-auto" tabIndex={0} role="group" aria-label={label}>
       <table aria-label={label} className={cn("w-full border-collapse text-sm", className)} {...rest} />
     </div>
   );
