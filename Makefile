@@ -16,26 +16,30 @@ WORKERS ?= 2
 # Tests write a database each. In memory, where there is room for all of them, a commit waits for no disk.
 SCRATCH ?= $(shell test -w /dev/shm && df -Pk /dev/shm | awk 'NR == 2 && $$4 > 4000000 {print "TMPDIR=/dev/shm"}')
 
-.PHONY: help run test lint format bench openapi requirements clean
+.PHONY: help run test lint format web bench openapi requirements clean
 
 help: ## What can be made.
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-run: .venv/.runs ## The server with a demo workspace that a scan has improved.
+run: web ## The server with a demo workspace that a scan has improved.
 	@$(BIN)/spectral demo --serve
 
-test: lint ## Lints, types, import rules and every test on SQLite and PostgreSQL.
+test: lint web ## Lints, types, import rules and every test on SQLite, PostgreSQL and in a browser.
 	$(SCRATCH) $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-lint: .venv/.develops ## ruff, mypy --strict and the import rules.
+lint: .venv/.develops ## ruff, mypy --strict and the import rules; the page's types, lint and tests.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python hatch_build.py run types lint test
 
 format: .venv/.develops ## Rewrites the code in the house's format.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+web: .venv/.runs ## Builds the page, unless it is of what `web/` holds now.
+	@$(BIN)/python hatch_build.py
 
 bench: .venv/.develops ## Starts servers of its own, measures them, prints one table for each database.
 	@$(BIN)/python -m benchmarks
@@ -53,7 +57,8 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/python -m piptools 
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 
 clean: ## Removes the environment and what tools left behind; never data.
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist \
+		web/node_modules src/spectral/platform/web/page
 
 .venv/.created:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 (with venv) is needed; none was found." >&2; exit 1; }
@@ -62,7 +67,7 @@ clean: ## Removes the environment and what tools left behind; never data.
 	@touch $@
 
 .venv/.runs: .venv/.created requirements/runtime.txt pyproject.toml
-	@echo "Installing what Spectral needs to run"
+	@echo "Installing what Spectral needs to run, and building its page"
 	@$(INSTALL) requirements/runtime.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@$(PIP) check

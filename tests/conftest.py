@@ -29,6 +29,8 @@ from tests.fixtures.servers import ServerProcess, in_process
 from tests.fixtures.tenants import Tenant, register_tenant
 
 RUN = pytest.StashKey[TestRun]()
+# What is for the tests; the rest is for the installations of whoever runs them.
+KEPT = ("SPECTRAL_TEST_", "SPECTRAL_CHROMIUM")
 
 hypothesis.settings.register_profile(
     "tests",
@@ -50,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Each test builds an application: thousands of objects that live as long as it does, not worth looking at so often.
     gc.set_threshold(50_000, 20, 20)
-    for name in [name for name in os.environ if name.startswith("SPECTRAL_") and not name.startswith("SPECTRAL_TEST_")]:
+    for name in [name for name in os.environ if name.startswith("SPECTRAL_") and not name.startswith(KEPT)]:
         del os.environ[name]
     workerinput = getattr(config, "workerinput", None)
     if workerinput is not None:

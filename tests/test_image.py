@@ -4,7 +4,16 @@ import re
 
 from tests.fixtures.project import ROOT
 
-BUILD = {"pyproject.toml", "README.md", "LICENSE", "requirements/runtime.txt", "src", "migrations"}
+BUILD = {
+    "pyproject.toml",
+    "hatch_build.py",
+    "README.md",
+    "LICENSE",
+    "requirements/runtime.txt",
+    "web",
+    "src",
+    "migrations",
+}
 
 
 def test_the_build_sees_its_inputs_only() -> None:

@@ -20,8 +20,8 @@ from tests.fixtures.project import Operation, operations, workspace_tables
 from tests.fixtures.snapshots import Rows, differences, mentioning, snapshot
 from tests.fixtures.world import World, WorldBuilder
 
-# The pages of the reference; they take nothing and know nobody.
-PAGES = {"showSwaggerUi", "showRedoc", "readOpenApiDocument"}
+# The pages of the reference and the application's; they take nothing and know nobody.
+PAGES = {"showSwaggerUi", "showRedoc", "readOpenApiDocument", "showPage", "readPageFile"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 

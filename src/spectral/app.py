@@ -10,7 +10,7 @@ from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.events import SimpleEventEmitter
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.middleware import DefineMiddleware
 from litestar.types import ControllerRouterHandler
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -116,6 +116,8 @@ from spectral.platform.request_context import RequestContext
 from spectral.platform.shared.errors import SpectralError
 from spectral.platform.shared.pagination import provide_page
 from spectral.platform.shared.problems import ProblemRenderer
+from spectral.platform.web.page import built_page
+from spectral.platform.web.routes import PAGE, page_or_problem, page_routes
 from spectral.platform.webhooks.controller import EventController, WebhookController
 from spectral.settings import Settings
 from spectral.wiring.databases import Databases
@@ -323,6 +325,7 @@ def create_app(settings: Settings, like: Litestar | None = None) -> Litestar:
         databases.application, settings.idempotency_lease_s, settings.idempotency_lifetime_s
     )
     app.state[ROUTES], app.state[LIFESPAN] = routes, lifespan
+    app.state[PAGE] = built_page()
     # What holds requests open lets go of them first: the server's end waits for theirs.
     app.state["before_stop"] = (work.runs.waiting.stop, work.runs.fanout.close)
     return app
@@ -332,7 +335,7 @@ def _routes(body_limit_bytes: int, injected: Sequence[str]) -> Litestar:
     """An application that knows every route and has nothing to serve them with. injected: names that handlers use."""
     renderer = ProblemRenderer({OTLP_PREFIX: otlp_problem_renderer})
     app = Litestar(
-        route_handlers=[*CONTROLLERS, *docs_routes()],
+        route_handlers=[*CONTROLLERS, *docs_routes(), *page_routes()],
         dependencies={
             "session": Provide(provide_session, sync_to_thread=False),
             "access": Provide(provide_access, sync_to_thread=False),
@@ -349,7 +352,12 @@ def _routes(body_limit_bytes: int, injected: Sequence[str]) -> Litestar:
             idempotency.IdempotencyMiddleware,
             DefineMiddleware(UnitOfWork, renderer=renderer),
         ],
-        exception_handlers={Exception: renderer, HTTPException: renderer, SpectralError: renderer},
+        exception_handlers={
+            Exception: renderer,
+            HTTPException: renderer,
+            SpectralError: renderer,
+            NotFoundException: page_or_problem(renderer),
+        },
         lifespan=[_live],
         openapi_config=openapi_config(__version__),
         request_max_body_size=body_limit_bytes,

@@ -26,6 +26,7 @@ from spectral.app import create_app
 from spectral.check_command import check
 from spectral.database_command import database
 from spectral.demo.command import demo
+from spectral.dev_command import dev
 from spectral.doctor import examine
 from spectral.domains.accounts.service import AccountService
 from spectral.domains.auth.attempts import AttemptLimits, Attempts
@@ -433,6 +434,7 @@ def mail() -> None:
 
 
 main.add_command(demo)
+main.add_command(dev)
 main.add_command(database)
 main.add_command(runner)
 main.add_command(check)

@@ -67,7 +67,16 @@ STRICT = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-SECURED = ("/api/v1/health", "/api/v1/workspaces", "/nowhere", "/docs", "/openapi.json", "/otel/v1/traces/stats")
+SECURED = (
+    "/",
+    "/api/v1/health",
+    "/api/v1/workspaces",
+    "/api/nowhere",
+    "/docs",
+    "/openapi.json",
+    "/otel/v1/traces/stats",
+)
+PAGES = ("/", "/docs")
 
 
 async def test_every_answer_has_the_security_headers_once(client: httpx.AsyncClient, tenant: Tenant) -> None:
@@ -76,7 +85,7 @@ async def test_every_answer_has_the_security_headers_once(client: httpx.AsyncCli
             answer = await client.get(path, headers=headers)
             for name, value in STRICT.items():
                 given = answer.headers.get_list(name)
-                page = path == "/docs" and name == "content-security-policy"
+                page = path in PAGES and name == "content-security-policy"
                 assert given == [value] or (page and len(given) == 1 and given[0].startswith("default-src 'none';"))
             assert "camera=()" in answer.headers["permissions-policy"]
             assert "strict-transport-security" not in answer.headers
@@ -184,7 +193,7 @@ async def test_the_log_says_who_asked_for_what_and_why_they_were_refused(
         ("POST", agents, tenant.key_headers, {"name": "a"}, ("WARNING", 403, key, "forbidden")),
         ("GET", f"{other_tenant.url}/agents?q=secret", tenant.client_headers, None, ("INFO", 404, person, "not-found")),
         ("POST", agents, tenant.client_headers, {"nonsense": 1}, ("INFO", 422, person, "validation-error")),
-        ("GET", "/nowhere", {}, None, ("INFO", 404, "anonymous", "not-found")),
+        ("GET", "/api/nowhere", {}, None, ("INFO", 404, "anonymous", "not-found")),
     ]  # fmt: skip
     for method, path, headers, body, (level, status, actor, problem) in asked:
         kept.lines.clear()

@@ -46,7 +46,7 @@ def assert_problem(answer: httpx.Response, status: int, slug: str) -> dict[str, 
 
 @pytest.mark.databases("sqlite")
 async def test_the_routers_own_refusals_are_problems(client: httpx.AsyncClient) -> None:
-    assert_problem(await client.get("/nowhere"), 404, "not-found")
+    assert_problem(await client.get("/api/nowhere"), 404, "not-found")
     assert_problem(await client.get("/api/v1/workspaces/x/y/z"), 404, "not-found")
     wrong_method = await client.put("/api/v1/auth/login", json={})
     assert_problem(wrong_method, 405, "method-not-allowed")
@@ -84,8 +84,10 @@ async def test_the_query_is_validated_by_name(client: httpx.AsyncClient, tenant:
 
 @pytest.mark.databases("sqlite")
 async def test_a_request_keeps_the_id_it_brought(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/nowhere", headers={"X-Request-Id": "ci-run.4711"})).json()["request_id"] == "ci-run.4711"
-    forged = await client.get("/nowhere", headers={"X-Request-Id": "a b\tc"})
+    assert (await client.get("/api/nowhere", headers={"X-Request-Id": "ci-run.4711"})).json()[
+        "request_id"
+    ] == "ci-run.4711"
+    forged = await client.get("/api/nowhere", headers={"X-Request-Id": "a b\tc"})
     assert forged.json()["request_id"] != "a b\tc"
 
 
