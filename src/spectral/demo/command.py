@@ -94,7 +94,8 @@ def run_and_serve(choice: Choice, console: Console) -> None:
             state_path(settings).write_text(json.dumps(result), encoding="utf-8")
         else:
             print_result(result, console)
-        print_address(server.url, result, EMAIL, PASSWORD, console)
+        # Who kept their data since before this was noted has the usual address.
+        print_address(server.url, result, result.get("email", EMAIL), PASSWORD, console)
         try:
             sys.exit(server.wait())
         except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """What the demo prints at the end: what changed, how sure that is, what it cost."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from rich.console import Console
 from rich.table import Table
@@ -86,14 +87,18 @@ def _changes(diff: list[dict[str, Any]]) -> list[str]:
 
 
 def print_address(url: str, result: dict[str, Any], email: str, password: str, console: Console) -> None:
-    """Where to go on."""
+    """Where to go on: the page, opened on the demo's workspace, and what is worth a look in it."""
+    workspace = f"/w/{result['workspace_id']}"
+    # The password is typed in: an address ends up in histories and logs.
+    opening = urlencode({"email": email, "next": workspace}, safe="/@")
     console.rule("go on")
-    console.print(f"server      {url}   API reference {url}/docs")
+    console.print(f"page        {url}/sign-in?{opening}", soft_wrap=True)
     console.print(f"sign in     {email}   password {password}")
     if result["changeset_id"]:
-        path = f"/api/v1/workspaces/{result['workspace_id']}/changesets/{result['changeset_id']}"
-        console.print(f"change set  {url}{path}", soft_wrap=True)
-        console.print(f"accept it   POST {path}/accept", soft_wrap=True)
+        console.print(f"change set  {url}{workspace}/changesets/{result['changeset_id']}", soft_wrap=True)
+    console.print(f"scan        {url}{workspace}/scans/{result['scan_id']}", soft_wrap=True)
+    console.print(f"traces      {url}{workspace}/traces", soft_wrap=True)
+    console.print(f"API         {url}/docs")
     console.print("stop        Ctrl-C; `make run` starts again with this workspace")
 
 

@@ -83,6 +83,7 @@ def tell(api: Api, choice: Choice, console: Console) -> dict[str, Any]:
         "seed": choice.seed,
         "null": choice.null,
         "url": api.url,
+        "email": signed_up["email"],
         "workspace_id": signed_up["workspace_id"],
         "agent_id": agent["id"],
         "scan_id": scan["id"],
