@@ -1,0 +1,42 @@
+import { useMutation } from "@tanstack/react-query";
+import { Download } from "lucide-react";
+import { toast } from "sonner";
+import { authorisedFetch, type Schemas } from "@/api/client";
+import { describeProblem } from "@/components/problem-text";
+import { Button } from "@/components/ui/button";
+import { Menu } from "@/components/ui/menu";
+import type { SetPath } from "./queries";
+
+export function ExportMenu({ path, set }: { path: SetPath; set: Schemas["SampleSetOut"] }) {
+  const save = useMutation({
+    mutationFn: async (format: "jsonl" | "csv") => {
+      const address = new URL(`/api/v1/workspaces/${path.workspace_id}/samples/${path.set_id}/export?format=${format}`, location.origin);
+      const response = await authorisedFetch(new Request(address));
+      offer(await response.blob(), `${set.name.replaceAll(/[^\w.-]+/g, "-")}-v${set.version}.${format}`);
+    },
+    onError: (error) => toast.error(`Not exported: ${describeProblem(error).title}`),
+  });
+  return (
+    <Menu
+      label="Export"
+      trigger={
+        <Button pending={save.isPending}>
+          <Download aria-hidden />
+          Export
+        </Button>
+      }
+      items={[
+        { label: "JSON Lines", onSelect: () => save.mutate("jsonl") },
+        { label: "CSV", onSelect: () => save.mutate("csv") },
+      ]}
+    />
+  );
+}
+
+function offer(body: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(body);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
