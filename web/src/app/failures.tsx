@@ -1,11 +1,20 @@
 import { type ErrorComponentProps, Link } from "@tanstack/react-router";
+import { createContext, use } from "react";
 import { EmptyState } from "@/components/empty-state";
 import { ProblemNotice } from "@/components/problem-notice";
 import { Button } from "@/components/ui/button";
 
+/** Whether a frame with the landmark `main` is around what is shown; a page has one. */
+export const Framed = createContext(false);
+
+function Ground({ className, children }: { className: string; children: React.ReactNode }) {
+  const Landmark = use(Framed) ? "div" : "main";
+  return <Landmark className={className}>{children}</Landmark>;
+}
+
 export function NotFound() {
   return (
-    <main className="grid min-h-[60vh] place-items-center p-6">
+    <Ground className="grid min-h-[60vh] place-items-center p-6">
       <EmptyState
         title="There is nothing here"
         actions={
@@ -16,7 +25,7 @@ export function NotFound() {
       >
         The address is mistyped or old, or what it names was deleted or belongs to a workspace that you are not in.
       </EmptyState>
-    </main>
+    </Ground>
   );
 }
 
@@ -24,7 +33,7 @@ export function RouteFailure({ error, reset }: ErrorComponentProps) {
   // A page that was released anew has other files than the one that is open.
   if (error instanceof Error && /dynamically imported module|module script failed/i.test(error.message)) {
     return (
-      <main className="grid min-h-[60vh] place-items-center p-6">
+      <Ground className="grid min-h-[60vh] place-items-center p-6">
         <EmptyState
           title="Spectral has been upgraded"
           actions={
@@ -35,12 +44,12 @@ export function RouteFailure({ error, reset }: ErrorComponentProps) {
         >
           This page is of an earlier version. Nothing that you saved is affected.
         </EmptyState>
-      </main>
+      </Ground>
     );
   }
   return (
-    <main className="mx-auto max-w-2xl p-6">
+    <Ground className="mx-auto max-w-2xl p-6">
       <ProblemNotice error={error} retry={reset} />
-    </main>
+    </Ground>
   );
 }

@@ -3,7 +3,7 @@ import { Menu as MenuIcon, Search } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useProfile, useStanding, useWorkspaceId } from "@/api/access";
 import { CommandPalette } from "@/app/command-palette";
-import { NotFound } from "@/app/failures";
+import { Framed, NotFound } from "@/app/failures";
 import { ACCOUNT_SECTIONS, NAVIGATION } from "@/app/navigation";
 import { PersonMenu, WorkspaceMenu } from "@/app/menus";
 import { useSequences } from "@/app/sequences";
@@ -166,7 +166,7 @@ function Frame({ sidebar, children }: FrameProps) {
         <div aria-hidden className="fixed inset-0 top-12 z-30 bg-black/40" onClick={() => setOpen(false)} />
       )}
       <main id="content" tabIndex={-1} className="flex min-h-0 min-w-0 flex-1 flex-col overflow-y-auto outline-none">
-        {children}
+        <Framed value>{children}</Framed>
       </main>
     </div>
   );

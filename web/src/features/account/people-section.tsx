@@ -2,7 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { toast } from "sonner";
 import { useProfile } from "@/api/access";
-import { api, http, idempotencyKey, type Schemas } from "@/api/client";
+import { api, http, type Schemas } from "@/api/client";
 import { ProblemNotice } from "@/components/problem-notice";
 import { StatusBadge } from "@/components/status-badge";
 import { Time } from "@/components/time";
@@ -213,11 +213,10 @@ function Invites() {
 }
 
 function Invite({ onClose, onDone }: { onClose: () => void; onDone: (email: string) => void }) {
-  const [intent] = useState(idempotencyKey);
   const [email, setEmail] = useState("");
   const [role, setRole] = useState<"owner" | "member">("member");
   const invite = useMutation({
-    mutationFn: () => http.POST(INVITES, { headers: { "Idempotency-Key": intent }, body: { email, role } }),
+    mutationFn: () => http.POST(INVITES, { body: { email, role } }),
     onSuccess: () => onDone(email),
   });
 

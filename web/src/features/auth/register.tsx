@@ -1,7 +1,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
-import { http, idempotencyKey } from "@/api/client";
+import { http } from "@/api/client";
 import { ApiProblem } from "@/api/problems";
 import { ProblemNotice } from "@/components/problem-notice";
 import { Button } from "@/components/ui/button";
@@ -17,7 +17,6 @@ export function RegisterPage() {
   const { next, email: known } = route.useSearch();
   const enter = useEntering();
   const [invite] = useState(keptInvite);
-  const [intent] = useState(idempotencyKey);
   const [email, setEmail] = useState(known ?? "");
   const [password, setPassword] = useState("");
   const [name, setName] = useState("");
@@ -25,7 +24,6 @@ export function RegisterPage() {
     mutationFn: async () => {
       const answer = await http.POST("/api/v1/auth/register", {
         body: { email, password, ...(invite === null ? { tenant_name: name } : { invite_token: invite }) },
-        headers: { "Idempotency-Key": intent },
       });
       return answer.data!;
     },

@@ -48,6 +48,12 @@ export function eventDetail(event: RunEvent): string {
       return `back to ${text(data.target)}, round ${text(data.iteration)}`;
     case "interrupt.requested":
       return text(data.title);
+    case "interrupt.answered":
+      return joined(text(event.status) || text(data.status), text(data.comment)) || shortened(event.output ?? data);
+    case "signal.received":
+    case "signal.consumed":
+    case "signal.refused":
+      return text(data.signal_type);
     default:
       return shortened(event.output ?? (Object.keys(data).length > 1 ? data : null));
   }

@@ -21,7 +21,8 @@ export type RunActionsProps = {
   onSignal: () => void;
   onReplay: () => void;
   onCheckpoints: () => void;
-  onDone: () => void;
+  /** With the run as the server has it now. */
+  onDone: (run: Run) => void;
   onDeleted: () => void;
 };
 
@@ -37,18 +38,18 @@ export function RunActions({ workspaceId, run, onSignal, onReplay, onCheckpoints
       const params = { path: { workspace_id: workspaceId, run_id: run.id } };
       const headers = { "Idempotency-Key": key };
       const why = reason === "" ? null : reason;
-      if (action === "pause") await http.POST("/api/v1/workspaces/{workspace_id}/runs/{run_id}/pause", { params, body: { mode, reason: why } });
-      if (action === "resume") await http.POST("/api/v1/workspaces/{workspace_id}/runs/{run_id}/resume", { params, headers, body: {} });
-      if (action === "terminate") await http.POST("/api/v1/workspaces/{workspace_id}/runs/{run_id}/terminate", { params, body: { reason: why } });
-      if (action === "restart") await http.POST("/api/v1/workspaces/{workspace_id}/runs/{run_id}/restart", { params, headers, body: {} });
-      if (action === "delete") await http.DELETE("/api/v1/workspaces/{workspace_id}/runs/{run_id}", { params });
-      return action;
+      if (action === "pause") return (await http.POST("/api/v1/workspaces/{workspace_id}/runs/{run_id}/pause", { params, body: { mode, reason: why } })).data!;
+      if (action === "resume") return (await http.POST("/api/v1/workspaces/{workspace_id}/runs/{run_id}/resume", { params, headers, body: {} })).data!;
+      if (action === "terminate") return (await http.POST("/api/v1/workspaces/{workspace_id}/runs/{run_id}/terminate", { params, body: { reason: why } })).data!;
+      if (action === "restart") return (await http.POST("/api/v1/workspaces/{workspace_id}/runs/{run_id}/restart", { params, headers, body: {} })).data!;
+      await http.DELETE("/api/v1/workspaces/{workspace_id}/runs/{run_id}", { params });
+      return null;
     },
-    onSuccess: (action) => {
+    onSuccess: (after, { action }) => {
       toast.success(DONE[action]);
       setAsked(null);
-      if (action === "delete") onDeleted();
-      else onDone();
+      if (after === null) onDeleted();
+      else onDone(after);
     },
   });
   const ask = (action: Asked["action"]) => {

@@ -124,7 +124,7 @@ function LogRow({ row: { event, text, count }, as, since, open, onToggle }: LogR
         <time
           dateTime={momentOf(event)}
           title={formatDateTime(momentOf(event), { seconds: true, zone: true })}
-          className="numeric w-16 shrink-0 text-right text-xs whitespace-nowrap text-muted"
+          className="numeric w-19 shrink-0 text-right text-xs whitespace-nowrap text-muted"
         >
           +{formatDuration(since)}
         </time>

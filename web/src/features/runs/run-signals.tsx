@@ -33,7 +33,7 @@ const columns: GridColumn<Signal>[] = [
       consumed_at === null ? <span className="text-muted">not yet</span> : <span className="truncate"><Time at={consumed_at} />{consumed_by !== null && <> by <span className="font-mono text-xs">{consumed_by}</span></>}</span>,
   },
   { id: "generation", header: "Generation", width: 96, align: "right", hiddenAtFirst: true, cell: ({ generation }) => generation },
-  { id: "payload", header: "Payload", minWidth: 200, cell: ({ payload }) => <span className="truncate font-mono text-xs" title={JSON.stringify(payload, null, 2)}>{payload === null ? "–" : JSON.stringify(payload)}</span> },
+  { id: "payload", header: "Payload", minWidth: 200, cell: ({ payload }) => <span className="truncate font-mono text-xs">{payload === null ? "–" : JSON.stringify(payload)}</span> },
   { id: "id", header: "Id", width: 160, hiddenAtFirst: true, cell: ({ id }) => <span className="truncate font-mono text-xs">{id}</span> },
 ];
 

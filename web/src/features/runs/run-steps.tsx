@@ -73,7 +73,7 @@ function columnsOf(kindOf: RunStepsProps["kindOf"], span: Span): GridColumn<Live
     {
       id: "step",
       header: "Step",
-      width: 190,
+      width: 160,
       hideable: false,
       cell: (step) => (
         <span className="truncate font-mono text-xs" title={step.key}>
@@ -82,24 +82,24 @@ function columnsOf(kindOf: RunStepsProps["kindOf"], span: Span): GridColumn<Live
         </span>
       ),
     },
-    { id: "kind", header: "Kind", width: 96, cell: (step) => <span className="truncate text-muted">{kindOf(step.key) ?? "–"}</span> },
-    { id: "status", header: "Status", width: 128, cell: (step) => <StatusBadge status={shownStatus(step)} /> },
-    { id: "attempts", header: "Attempts", width: 84, align: "right", cell: (step) => (step.attempts === 0 ? "–" : formatCount(step.attempts)) },
+    { id: "kind", header: "Kind", width: 92, cell: (step) => <span className="truncate text-muted">{kindOf(step.key) ?? "–"}</span> },
+    { id: "status", header: "Status", width: 118, cell: (step) => <StatusBadge status={shownStatus(step)} /> },
+    { id: "attempts", header: "Attempts", width: 78, align: "right", cell: (step) => (step.attempts === 0 ? "–" : formatCount(step.attempts)) },
     {
       id: "duration",
       header: "Duration",
-      width: 92,
+      width: 84,
       align: "right",
       cell: (step) => {
         const duration = durationOf(step, span.to);
         return duration === null ? "–" : formatDuration(duration);
       },
     },
-    { id: "bar", header: "Timeline", title: "When it ran, within the run", minWidth: 140, cell: (step) => <StepBar step={step} span={span} /> },
+    { id: "bar", header: "Timeline", title: "When it ran, within the run", minWidth: 120, cell: (step) => <StepBar step={step} span={span} /> },
     {
       id: "waits",
       header: "Waits for, or says",
-      minWidth: 170,
+      minWidth: 150,
       cell: (step) =>
         step.error === null ? (
           <span className="truncate text-muted" title={waitOfStep(step)}>{waitOfStep(step)}</span>

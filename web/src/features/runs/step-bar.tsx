@@ -27,7 +27,7 @@ export function StepBar({ step, span }: { step: LiveStep; span: Span }) {
   const since = Date.parse(step.startedAt) - span.from;
   const left = Math.min(100, Math.max(0, (since / whole) * 100));
   return (
-    <span className="relative block h-2 w-full rounded-sm bg-sunken" title={`Began after ${formatDuration(since)}, took ${formatDuration(duration)}`}>
+    <span className="relative block h-2 w-200 max-w-full rounded-sm bg-sunken" title={`Began after ${formatDuration(since)}, took ${formatDuration(duration)}`}>
       <span
         className={cn("absolute inset-y-0 min-w-0.5 rounded-sm", FILL[toneOfStatus(shownStatus(step))])}
         style={{ left: `min(${left}%, calc(100% - 2px))`, width: `${Math.min(100 - left, (duration / whole) * 100)}%` }}

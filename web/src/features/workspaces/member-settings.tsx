@@ -166,7 +166,6 @@ function AddMember({ owns, onClose, onDone }: AddProps) {
   const invite = useMutation({
     mutationFn: () =>
       http.POST(INVITES, {
-        headers: { "Idempotency-Key": intent },
         body: { email, role: "member", workspaces: [{ workspace_id, role }] },
       }),
     onSuccess: () => onDone(`An invite is on its way to ${email}`),
