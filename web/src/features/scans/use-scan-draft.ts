@@ -43,7 +43,8 @@ export function useScanDraft(workspaceId: string, search: NewScanSearch): DraftS
     "get",
     "/api/v1/workspaces/{workspace_id}/scans",
     { params: { path, query: { limit: 1, ...(agentId ? { agent_id: agentId } : {}) } } },
-    { placeholderData: keepPreviousData },
+    // Read once: what somebody else starts meanwhile must not change what is about to be sent.
+    { placeholderData: keepPreviousData, staleTime: Number.POSITIVE_INFINITY, gcTime: 0 },
   );
   const known = latest.data?.results[0];
   const agent = pickAgent(agents.data?.results ?? [], agentId ?? known?.agent_id);

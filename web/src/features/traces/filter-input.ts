@@ -58,6 +58,8 @@ export type Reading =
 export function readInput(text: string, fields: readonly FilterField[]): Reading {
   const trimmed = text.trim();
   if (trimmed === "") return { kind: "unfinished" };
+  const parts = partsOf(trimmed, fields);
+  if (parts.length > 1) return together(parts.map((part) => readInput(part, fields)));
   const typed = readTyped(trimmed);
   if (typed && fieldNamed(fields, typed.field) && !/\s(and|or|not)\s/.test(` ${typed.value} `)) {
     if (typed.value === "") return { kind: "unfinished" };
@@ -73,6 +75,30 @@ export function readInput(text: string, fields: readonly FilterField[]): Reading
     return { kind: "tokens", tokens };
   }
   return { kind: "words", words: trimmed };
+}
+
+/** `status:error duration_ms:>2s late` says two things and a word: each begins where a known field does, outside of quotes. */
+function partsOf(text: string, fields: readonly FilterField[]): string[] {
+  const parts: string[] = [];
+  let start = 0;
+  for (const { 0: gap, index } of text.matchAll(/"[^"]*"|'[^']*'|\s+/g)) {
+    if (gap.trim() !== "") continue;
+    const typed = readTyped(text.slice(index));
+    const before = text.slice(start, index);
+    // Expressions that are joined by hand are read as they are.
+    if (typed === null || fieldNamed(fields, typed.field) === undefined || /(^|\s)(and|or|not)$/.test(before)) continue;
+    if (before.trim() !== "") parts.push(before);
+    start = index;
+  }
+  return [...parts, text.slice(start)].map((part) => part.trim());
+}
+
+/** What several parts say at once. One without its value leaves all of it unfinished. */
+function together(readings: readonly Reading[]): Reading {
+  if (readings.some((one) => one.kind === "unfinished")) return { kind: "unfinished" };
+  const tokens = readings.flatMap((one) => (one.kind === "tokens" ? one.tokens : []));
+  const words = readings.flatMap((one) => ("words" in one && one.words !== undefined ? [one.words] : [])).join(" ");
+  return words === "" ? { kind: "tokens", tokens } : { kind: "tokens", tokens, words };
 }
 
 function firstWord(text: string): { value: string; words?: string } {

@@ -76,6 +76,16 @@ describe("what is typed", () => {
   });
 
   it("begins words behind a value that has no spaces", () => {
+    expect(readInput("status:error duration_ms:>2s", FIELDS)).toEqual({
+      kind: "tokens",
+      tokens: [term("status", "=", "error"), term("duration_ms", ">", "2s")],
+    });
+    expect(readInput('late refund name:"is status:ok" duration_ms:>2s soon', FIELDS)).toEqual({
+      kind: "tokens",
+      tokens: [expect.objectContaining({ field: "name", values: ["is status:ok"] }), term("duration_ms", ">", "2s")],
+      words: "late refund soon",
+    });
+    expect(readInput("status:error duration_ms:>", FIELDS)).toEqual({ kind: "unfinished" });
     expect(readInput("duration_ms>2s late refund", FIELDS)).toEqual({ kind: "tokens", tokens: [term("duration_ms", ">", "2s")], words: "late refund" });
   });
 
