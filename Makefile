@@ -41,7 +41,7 @@ format: .venv/.develops ## Rewrites the code in the house's format.
 web: .venv/.runs ## Builds the page, unless it is of what `web/` holds now.
 	@$(BIN)/python hatch_build.py
 
-bench: .venv/.develops ## Starts servers of its own, measures them, prints one table for each database.
+bench: .venv/.develops web ## Starts servers of its own, measures them, prints one table for each database.
 	@$(BIN)/python -m benchmarks
 
 openapi: .venv/.runs ## Prints the OpenAPI document.

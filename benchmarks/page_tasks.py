@@ -21,6 +21,7 @@ from pathlib import Path
 import httpx
 from playwright.async_api import Locator, Page, async_playwright
 
+import hatch_build
 from benchmarks.figures import Figure, print_table
 from spectral.demo.story import EMAIL, PASSWORD
 from tests.fixtures.browsers import WHERE, find_browser, flags
@@ -182,6 +183,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.pictures is not None:
         options.pictures.mkdir(parents=True, exist_ok=True)
+    hatch_build.build()
     with running_demo() as place:
         figures = asyncio.run(measure_tasks(place, options.pictures))
     print_table(figures, "the demo's workspace in a real browser; one server process, SQLite")

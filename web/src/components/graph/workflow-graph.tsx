@@ -21,6 +21,8 @@ export type WorkflowGraphProps = {
 };
 
 const TYPES = { step: StepBox };
+const BACK_FROM = "back-from";
+const BACK_TO = "back-to";
 const BORDER: Record<ReturnType<typeof toneOfStatus>, string> = {
   neutral: "border-line-strong",
   good: "border-good",
@@ -66,6 +68,9 @@ export function WorkflowGraph({ nodes, edges, states, selected = null, onSelect,
         id: `${index} ${source} ${target}`,
         source,
         target,
+        // Back up beside the steps, not across them.
+        sourceHandle: is_loopback ? BACK_FROM : undefined,
+        targetHandle: is_loopback ? BACK_TO : undefined,
         label: condition ?? undefined,
         type: "smoothstep",
         // Above the containers that it may lie in.
@@ -79,7 +84,7 @@ export function WorkflowGraph({ nodes, edges, states, selected = null, onSelect,
     [edges],
   );
   return (
-    <div role="group" aria-label={label} className="h-full min-h-64 w-full">
+    <div role="group" aria-label={label} className="h-full min-h-64 w-full [&_[class*=attribution]]:bg-transparent! [&_[class*=attribution]_a]:text-muted!">
       <ReactFlow
         // A graph of other steps is fitted anew; one whose states change stays where it was moved to.
         key={nodes.map((node) => node.id).join("\n")}
@@ -138,6 +143,8 @@ function StepBox({ data: { step, state, holds, isSelected } }: NodeProps<StepNod
         </span>
       </div>
       <Handle type="source" position={Position.Bottom} isConnectable={false} className="opacity-0" />
+      <Handle type="target" id={BACK_TO} position={Position.Right} isConnectable={false} className="opacity-0" style={{ top: "30%" }} />
+      <Handle type="source" id={BACK_FROM} position={Position.Right} isConnectable={false} className="opacity-0" style={{ top: "70%" }} />
     </div>
   );
 }

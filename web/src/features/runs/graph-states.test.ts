@@ -23,6 +23,14 @@ describe("the states of a graph's nodes", () => {
     ]);
   });
 
+  it("say of a fork what had ended before it began", () => {
+    const before = new Map([["each", "succeeded"], ["add", "succeeded"]]);
+    expect(Object.fromEntries(graphStates(generation(["add", 1, "running"]), nodeOf, before))).toEqual({
+      each: { status: "succeeded", count: 1 },
+      add: { status: "running", count: 1 },
+    });
+  });
+
   it("are those of the last iteration", () => {
     expect(graphStates(generation(["add", 1, "failed"], ["add", 2, "succeeded"]), nodeOf).get("add")).toEqual({ status: "succeeded", count: 2 });
     expect(graphStates(generation(["gone", 1, "failed"]), nodeOf).size).toBe(0);

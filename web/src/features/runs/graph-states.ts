@@ -19,9 +19,13 @@ export function nodeFinder(nodes: readonly GraphNode[]): (key: string) => string
   };
 }
 
-/** The state of each node of the graph: of each key only its last iteration, counting all of them. */
-export function graphStates({ steps, iterations }: RunGeneration, nodeOf: (key: string) => string | null): Map<string, StepState> {
+/** The state of each node of the graph: of each key only its last iteration, counting all of them. `before` is how steps ended in the run that this one was forked from. */
+export function graphStates({ steps, iterations }: RunGeneration, nodeOf: (key: string) => string | null, before?: ReadonlyMap<string, string>): Map<string, StepState> {
   const states = new Map<string, StepState>();
+  for (const [key, status] of before ?? []) {
+    const node = nodeOf(key);
+    if (node !== null && !iterations.has(key)) states.set(node, { status, count: 1 });
+  }
   for (const step of steps.values()) {
     const node = nodeOf(step.key);
     if (node === null) continue;

@@ -4,16 +4,27 @@ import { api, type Schemas } from "@/api/client";
 import { Actor } from "@/components/actor";
 import { cn } from "@/components/cn";
 import { formatDateTime } from "@/components/format";
+import { statusLabel } from "@/components/status-badge";
 import { Time } from "@/components/time";
 import { Button } from "@/components/ui/button";
 import { messageOf } from "./run-events";
 
 type Run = Schemas["RunOut"];
 
-export type RunBannerProps = { workspaceId: string; run: Run; onAnswer: (interrupt: Schemas["InterruptOut"]) => void; onSignal: (type: string) => void; waitsFor: string | null };
+export type RunBannerProps = {
+  workspaceId: string;
+  run: Run;
+  /** Another generation than the latest, where it is looked at. */
+  earlier: { generation: number; status: string | null } | null;
+  onLatest: () => void;
+  /** The type of the signal that a step waits for. */
+  waitsFor: string | null;
+  onAnswer: (interrupt: Schemas["InterruptOut"]) => void;
+  onSignal: (type: string) => void;
+};
 
 /** What the run needs now, or why it ended: a question, a pause, a wait, an error. Nothing while it goes on by itself. */
-export function RunBanner({ workspaceId, run, onAnswer, onSignal, waitsFor }: RunBannerProps) {
+export function RunBanner({ workspaceId, run, earlier, onLatest, waitsFor, onAnswer, onSignal }: RunBannerProps) {
   const mayAnswer = useMay("approve:agents");
   const mayWrite = useMay("write:workspace");
   const questions = api.useQuery(
@@ -27,6 +38,12 @@ export function RunBanner({ workspaceId, run, onAnswer, onSignal, waitsFor }: Ru
   const { node } = run.error ?? {};
   return (
     <>
+      {earlier !== null && (
+        <Line tone="neutral" action={<Button size="sm" onClick={onLatest}>Show the latest</Button>}>
+          Steps, events and checkpoints are those of generation {earlier.generation}
+          {earlier.status !== null && <> ({statusLabel(earlier.status).toLowerCase()})</>}; all else is of the latest, {run.generation}.
+        </Line>
+      )}
       {run.status === "failed" && error !== null && (
         <Line tone="bad">
           {typeof node === "string" && <span className="font-mono text-xs">{node}: </span>}

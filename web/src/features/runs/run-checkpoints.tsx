@@ -45,7 +45,7 @@ export function RunCheckpoints({ workspaceId, runId, generation, open, onOpen, o
     onFork && (
       <Button size="sm" disabled={!may} title={may ? undefined : lacking("write:workspace")} aria-label={`Fork from checkpoint ${index}`} onClick={() => onFork(index)}>
         <GitFork aria-hidden />
-        Fork from here
+        Fork
       </Button>
     );
   const columns: GridColumn<Checkpoint>[] = [
@@ -54,7 +54,7 @@ export function RunCheckpoints({ workspaceId, runId, generation, open, onOpen, o
     { id: "last", header: "After", minWidth: 130, cell: ({ last_node }) => <span className="truncate font-mono text-xs">{last_node ?? "–"}</span> },
     { id: "next", header: "Next", minWidth: 160, cell: ({ next_nodes }) => <span className="truncate font-mono text-xs">{next_nodes.join(", ") || "–"}</span> },
     { id: "done", header: "Steps completed", width: 126, align: "right", cell: ({ steps_completed }) => formatCount(steps_completed) },
-    ...(onFork ? [{ id: "fork", header: "Fork", width: 140, hideable: false, cell: ({ index }: Checkpoint) => fork(index) }] : []),
+    ...(onFork ? [{ id: "fork", header: "Fork", width: 110, hideable: false, cell: ({ index }: Checkpoint) => fork(index) }] : []),
   ];
   if (list.error !== null) return <div className="p-3"><ProblemNotice error={list.error} retry={() => void list.refetch()} /></div>;
   return (

@@ -18,8 +18,8 @@ import { RunActions } from "./run-actions";
 import { RunBanner } from "./run-banner";
 import { NO_GENERATION } from "./run-events";
 import { RunFacts } from "./run-facts";
-import { isPlatformRun } from "./run-standing";
 import { RunLive } from "./run-live";
+import { hasEnded, isPlatformRun } from "./run-standing";
 import { RunViews } from "./run-views";
 import type { RunDetailSearch, RunTab } from "./search";
 import { SignalDialog } from "./signal-dialog";
@@ -50,12 +50,12 @@ function RunPage() {
   const wide = useMedia(WIDE);
   const [open, setOpen] = useState<Open | null>(null);
   const { run, life, stream, streamError, reread, take } = useRun(workspaceId, runId);
-  const { dag, pending, nodeOf, kindOf } = useRunGraph(workspaceId, run.data);
+  const { dag, pending, nodeOf, kindOf, before } = useRunGraph(workspaceId, run.data);
   const generation = search.generation ?? run.data?.generation ?? 1;
   const now = life.generations.get(generation) ?? NO_GENERATION;
-  const states = useMemo(() => graphStates(now, nodeOf), [now, nodeOf]);
+  const states = useMemo(() => graphStates(now, nodeOf, before), [now, nodeOf, before]);
   const steps = useMemo(() => stepsOf(now.steps.values(), search.node, nodeOf), [now.steps, search.node, nodeOf]);
-  const change = (next: Partial<RunDetailSearch>, replace = false) => void navigate({ search: (before) => ({ ...before, ...next }), replace });
+  const change = (next: Partial<RunDetailSearch>, replace = false) => void navigate({ search: (present) => ({ ...present, ...next }), replace });
   const crumbs = [{ label: "Runs", to: `/w/${workspaceId}/runs` }, { label: shortId(runId) }];
 
   if (run.error !== null && run.data === undefined) {
@@ -102,7 +102,7 @@ function RunPage() {
           {run.data.name !== run.data.id && <span className="truncate font-mono text-sm font-normal text-muted">{run.data.name}</span>}
         </>
       }
-      description={<RunLive stream={stream} lastSeq={life.lastSeq} error={streamError} />}
+      description={<RunLive stream={stream} lastSeq={life.lastSeq} error={streamError} known={run.data.last_seq} ended={hasEnded(run.data.status)} />}
       actions={
         <RunActions
           workspaceId={workspaceId}
@@ -117,7 +117,15 @@ function RunPage() {
     >
       <div className={cn("flex min-w-0 flex-col", wide ? "min-h-0 flex-1" : "-m-3 sm:-m-5")}>
         <RunFacts workspaceId={workspaceId} run={run.data} generation={generation} onGeneration={(value) => change({ generation: value === run.data.generation ? undefined : value, step: undefined, checkpoint: undefined })} />
-        <RunBanner workspaceId={workspaceId} run={run.data} waitsFor={waitsFor} onAnswer={(interrupt) => setOpen({ kind: "answer", interrupt })} onSignal={(type) => setOpen({ kind: "signal", type })} />
+        <RunBanner
+          workspaceId={workspaceId}
+          run={run.data}
+          earlier={generation === run.data.generation ? null : { generation, status: now.status }}
+          onLatest={() => change({ generation: undefined, step: undefined, checkpoint: undefined })}
+          waitsFor={generation === run.data.generation ? waitsFor : null}
+          onAnswer={(interrupt) => setOpen({ kind: "answer", interrupt })}
+          onSignal={(type) => setOpen({ kind: "signal", type })}
+        />
         <div className={cn("flex min-w-0", wide ? "min-h-0 flex-1 flex-row" : "flex-col")}>
           {hasGraph && (
             <div className={cn("shrink-0 border-line", wide ? "h-full w-80 border-r xl:w-96" : "h-72 border-b")}>

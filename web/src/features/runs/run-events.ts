@@ -48,6 +48,10 @@ export const NO_GENERATION: RunGeneration = { status: null, startedAt: null, end
 const ENDS = new Set(["run.succeeded", "run.failed", "run.cancelled"]);
 const STEP_ENDS = new Set(["succeeded", "failed", "skipped", "cancelled"]);
 
+export function hasEndedStep(status: string): boolean {
+  return STEP_ENDS.has(status);
+}
+
 /** Events in any order, any number of times. The same state comes back where nothing is new. */
 export function withEvents(life: RunLife, batch: readonly RunEvent[]): RunLife {
   const fresh = batch.filter((event) => event.seq > life.lastSeq && !life.ahead.has(event.seq));
@@ -91,7 +95,7 @@ function takeOfRun(draft: Draft, event: RunEvent): void {
   if (!ENDS.has(event.type)) return;
   draft.endedAt = momentOf(event);
   for (const step of draft.steps.values()) {
-    if (!STEP_ENDS.has(step.status)) draft.steps.set(step.id, { ...step, status: "cancelled", endedAt: draft.endedAt, wait: null });
+    if (!hasEndedStep(step.status)) draft.steps.set(step.id, { ...step, status: "cancelled", endedAt: draft.endedAt, wait: null });
   }
 }
 
@@ -139,7 +143,7 @@ function stepAfter(step: LiveStep, event: RunEvent): LiveStep {
       return { ...step, status: "waiting", wait: { type: "retry", until: textOf(data.at), for: null, runId: null }, error: messageOf(event.error) };
     case "interrupt.answered":
     case "interrupt.expired":
-      return STEP_ENDS.has(step.status) ? step : { ...step, status: "running", wait: null };
+      return hasEndedStep(step.status) ? step : { ...step, status: "running", wait: null };
     case "step.completed":
     case "step.failed":
     case "step.skipped":

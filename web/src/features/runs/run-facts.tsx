@@ -73,7 +73,7 @@ function Fact({ label, children }: { label: string; children: ReactNode }) {
   return (
     <div className="flex items-center gap-1.5 whitespace-nowrap">
       <dt className="text-xs text-muted">{label}</dt>
-      <dd className="numeric">{children}</dd>
+      <dd className="numeric max-w-64 truncate">{children}</dd>
     </div>
   );
 }

@@ -124,8 +124,9 @@ export function RunListPage() {
           options={[{ value: ANY, label: "All time" }, ...RUN_PERIODS]}
         />
         {search.parent !== undefined && (
-          <Button size="sm" title={search.parent} aria-label={`Children of ${search.parent} only; show all runs`} onClick={() => filter({ parent: undefined })}>
+          <Button size="sm" title={search.parent} onClick={() => filter({ parent: undefined })}>
             Children of {shortId(search.parent)}
+            <span className="sr-only">; show all runs</span>
             <X aria-hidden />
           </Button>
         )}

@@ -39,8 +39,9 @@ export function RunSteps({ steps, total, node, onAllNodes, kindOf, startedAt, en
     <div className="flex min-h-0 flex-1 flex-col">
       <div className="flex min-h-9 flex-wrap items-center gap-2 border-b border-line bg-surface px-3 py-1">
         {node !== undefined && (
-          <Button size="sm" aria-label={`Only steps of ${node}; show all`} onClick={onAllNodes}>
+          <Button size="sm" onClick={onAllNodes}>
             Only <span className="max-w-60 truncate font-mono">{node}</span>
+            <span className="sr-only">; show all steps</span>
             <X aria-hidden />
           </Button>
         )}

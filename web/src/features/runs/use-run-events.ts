@@ -4,24 +4,32 @@ import { type RunEvent, type RunLife, UNBORN, withEvents } from "./run-events";
 
 export type RunStream = { life: RunLife; stream: StreamState; error: unknown };
 
-/** A run's events, replayed and then followed; the page changes at most once for each frame that is drawn. */
+/** Often enough to look live; thousands of events are replayed in a few steps. */
+const DRAW_EVERY_MS = 100;
+
+/** A run's events, replayed and then followed; the page changes at most ten times a second. */
 export function useRunEvents(workspaceId: string, runId: string, generation: number | undefined): RunStream {
   const [life, setLife] = useState<RunLife>(UNBORN);
   const queue = useRef<RunEvent[]>([]);
-  const frame = useRef<number | null>(null);
+  const timer = useRef<ReturnType<typeof setTimeout> | null>(null);
+  const drawnAt = useRef(Number.NEGATIVE_INFINITY);
   const take = useCallback((events: readonly RunEvent[]) => {
     queue.current.push(...events);
-    frame.current ??= requestAnimationFrame(() => {
-      frame.current = null;
-      const batch = queue.current;
-      queue.current = [];
-      setLife((before) => withEvents(before, batch));
-    });
+    timer.current ??= setTimeout(
+      () => {
+        timer.current = null;
+        drawnAt.current = performance.now();
+        const batch = queue.current;
+        queue.current = [];
+        setLife((before) => withEvents(before, batch));
+      },
+      Math.max(0, drawnAt.current + DRAW_EVERY_MS - performance.now()),
+    );
   }, []);
   useEffect(
     () => () => {
-      if (frame.current !== null) cancelAnimationFrame(frame.current);
-      frame.current = null;
+      if (timer.current !== null) clearTimeout(timer.current);
+      timer.current = null;
     },
     [],
   );

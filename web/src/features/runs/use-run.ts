@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef } from "react";
 import { api, type Schemas } from "@/api/client";
 import { nodeFinder } from "./graph-states";
+import { hasEndedStep } from "./run-events";
 import { isPlatformRun } from "./run-standing";
 import { useRunEvents } from "./use-run-events";
 
@@ -27,13 +28,15 @@ export function useRun(workspaceId: string, runId: string) {
   };
   // At most so often, however many events come.
   const timer = useRef<ReturnType<typeof setTimeout> | null>(null);
+  const told = run.data?.last_seq;
   useEffect(() => {
-    if (life.lastSeq === 0) return;
+    // What the run's document knows of already is only replayed.
+    if (told === undefined || life.lastSeq <= told) return;
     timer.current ??= setTimeout(() => {
       timer.current = null;
       void reread();
     }, REREAD_MS);
-  }, [life.lastSeq, reread]);
+  }, [life.lastSeq, told, reread]);
   useEffect(
     () => () => {
       if (timer.current !== null) clearTimeout(timer.current);
@@ -46,7 +49,8 @@ export function useRun(workspaceId: string, runId: string) {
 
 function isOfRun(queryKey: readonly unknown[], runId: string): boolean {
   const [, path, options] = queryKey;
-  if (typeof path !== "string" || !path.includes("/runs/{run_id}")) return false;
+  // What is written in a checkpoint stays.
+  if (typeof path !== "string" || !path.includes("/runs/{run_id}") || path.endsWith("/{index}")) return false;
   const { params } = (options ?? {}) as { params?: { path?: { run_id?: string } } };
   return params?.path?.run_id === runId;
 }
@@ -73,5 +77,20 @@ export function useRunGraph(workspaceId: string, run: Schemas["RunOut"] | undefi
     const kinds = new Map([...(nodes ?? []).map(({ id, type }) => [id, type] as const), ...(steps.data?.results ?? []).map(({ key, kind }) => [key, kind] as const)]);
     return (key: string) => kinds.get(nodeOf(key) ?? key) ?? null;
   }, [nodes, nodeOf, steps.data]);
-  return { dag: dag.data, pending: named && dag.isPending, nodeOf, kindOf };
+  const branched = named && (run.parent?.kind === "fork" || run.parent?.kind === "replay");
+  const start = api.useQuery(
+    "get",
+    "/api/v1/workspaces/{workspace_id}/runs/{run_id}/checkpoints/{index}",
+    { params: { path: { workspace_id: workspaceId, run_id: run?.id ?? "", index: 0 } } },
+    { enabled: branched, staleTime: Number.POSITIVE_INFINITY },
+  );
+  const startState = start.data?.state;
+  const before = useMemo(() => endedIn(startState), [startState]);
+  return { dag: dag.data, pending: named && dag.isPending, nodeOf, kindOf, before };
+}
+
+/** How the steps ended that had ended in a state. */
+function endedIn(state: { [key: string]: unknown } | undefined): ReadonlyMap<string, string> {
+  const nodes = Object.entries((state?.nodes ?? {}) as Record<string, { status?: unknown }>);
+  return new Map(nodes.flatMap(([key, { status }]) => (typeof status === "string" && hasEndedStep(status) ? [[key, status]] : [])));
 }
