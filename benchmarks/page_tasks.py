@@ -169,9 +169,9 @@ TASKS: dict[str, tuple[str, Task]] = {
     "slow-failing-trace": ("find the slow failing trace", slow_failing_trace),
     "samples-from-traces": ("make a sample set from traces", samples_from_traces),
     "compare-configs": ("compare two configurations", compare_configs),
+    "start-scan": ("start a scan", start_scan),
     "why": ("read why a change is proposed", why_it_is_proposed),
     "accept-and-roll-back": ("accept it, and roll it back", accept_and_roll_back),
-    "start-scan": ("start a scan", start_scan),
     "key-for-ci": ("give CI a key", key_for_ci),
 }
 
@@ -206,9 +206,8 @@ async def measure_tasks(place: Place, pictures: Path | None) -> list[Figure]:
         await page.get_by_role("button", name="Sign in").click()
         await page.wait_for_url(f"**/w/{place.workspace_id}")
         for name, (what, task) in TASKS.items():
-            await page.goto(f"/w/{place.workspace_id}")
-            await page.get_by_role("region", name="Change sets to review").get_by_role("listitem").first.wait_for()
             person = Person(page, place.workspace_id)
+            await _overview(person)
             started = time.perf_counter()
             await task(person, place)
             took = time.perf_counter() - started
@@ -219,6 +218,14 @@ async def measure_tasks(place: Place, pictures: Path | None) -> list[Figure]:
                 await page.screenshot(path=pictures / f"{name}.png")
         await browser.close()
     return figures
+
+
+async def _overview(person: Person) -> None:
+    """Where each task begins; the way there, out of a dialog perhaps, is not counted."""
+    await person.page.keyboard.press("Escape")
+    await person.go_to("Overview")
+    await person.page.get_by_role("region", name="Traffic").wait_for()
+    person.clicks = 0
 
 
 @contextmanager

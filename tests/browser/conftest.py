@@ -19,7 +19,7 @@ from uuid import uuid4
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 import hatch_build
 from spectral.demo.server import DemoServer
@@ -35,6 +35,7 @@ KEPT_IN = "SPECTRAL_TEST_DEMO"
 """Names a folder that keeps the demo's data between runs, while working on something."""
 DEMO_LIMIT_S = 240.0
 PATIENCE_MS = 15_000
+expect.set_options(timeout=PATIENCE_MS)
 # All browsers come from one address, and sign in far more often than a person does.
 SETTINGS = {
     "SPECTRAL_ENVIRONMENT": "development",
@@ -195,6 +196,28 @@ async def api(demo: Demo) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the same server; nobody is signed in."""
     async with httpx.AsyncClient(base_url=demo.url, timeout=30) as client:
         yield client
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def things(api: httpx.AsyncClient, demo: Demo) -> dict[str, str]:
+    """One of each kind of thing in the demo's workspace: its path there."""
+    signed_in = await api.post("/api/v1/auth/login", json={"email": demo.email, "password": demo.password})
+    headers = {"Authorization": f"Bearer {signed_in.json()['access_token']}"}
+
+    async def newest(kind: str, name: str = "id") -> str:
+        listed = await api.get(f"/api/v1/workspaces/{demo.workspace_id}/{kind}", params={"limit": 1}, headers=headers)
+        return f"{kind.removeprefix('evaluations/')}/{listed.json()['results'][0][name]}"
+
+    return {
+        "agent": f"agents/{demo.agent_id}",
+        "scan": f"scans/{demo.scan_id}",
+        "change set": f"changesets/{demo.changeset_id}",
+        "trace": await newest("traces", "trace_id"),
+        "run": await newest("runs"),
+        "samples": await newest("samples"),
+        "rubric": await newest("evaluations/rubrics"),
+        "objective": await newest("evaluations/objectives"),
+    }
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -46,6 +46,22 @@ describe("a request of somebody who is signed in", () => {
     expect(sent.filter(({ token }) => token === "Bearer second").map(({ body }) => body)).toEqual(Array(3).fill('{"a":1}'));
   });
 
+  it("does not renew again what another request has renewed meanwhile", async () => {
+    let late: () => void = () => undefined;
+    const sent = server(async ({ path, token, body }) => {
+      if (path.endsWith("/auth/refresh")) return tokens("second");
+      if (token === "Bearer second") return new Response("{}");
+      if (body === "late") await new Promise<void>((resolve) => (late = resolve));
+      return problem(401, "not-authenticated");
+    });
+    const post = (body: string) => authorisedFetch(new Request(URL_OF_A_THING, { method: "POST", body }));
+    const slow = post("late");
+    await post("early");
+    late();
+    expect((await slow).status).toBe(200);
+    expect(sent.filter(({ path }) => path.endsWith("/refresh"))).toHaveLength(1);
+  });
+
   it("ends where the session does, and only there", async () => {
     server(() => problem(401, "not-authenticated"));
     await expect(authorisedFetch(new Request(URL_OF_A_THING))).rejects.toMatchObject({ status: 401 });

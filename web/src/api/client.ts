@@ -17,15 +17,19 @@ const SIGNING_IN = /^\/api\/v1\/auth\/(login|register|refresh|callback|providers
  */
 export async function authorisedFetch(request: Request): Promise<Response> {
   const open = SIGNING_IN.test(new URL(request.url).pathname);
-  const attempt = async (): Promise<Response> =>
-    // A body can be read once; each attempt needs its own.
-    send(request.clone(), open ? null : await session.token());
-  let response = await attempt();
-  if (response.status === 401 && !open && (await session.renew())) response = await attempt();
+  // A body can be read once; each attempt needs its own.
+  const attempt = (token: string | null): Promise<Response> => send(request.clone(), token);
+  const token = open ? null : await session.token();
+  let response = await attempt(token);
+  if (response.status === 401 && !open) {
+    // Somebody else here may have renewed it while this one was on its way.
+    const now = await session.token();
+    if (now !== token || (await session.renew())) response = await attempt(await session.token());
+  }
   if (response.ok || response.status === 304) return response;
   const problem = await problemOf(response);
   if (problem.type !== "step-up-required" || !(await stepUp.ask())) throw problem;
-  response = await attempt();
+  response = await attempt(await session.token());
   if (!response.ok) throw await problemOf(response);
   return response;
 }

@@ -12,11 +12,20 @@ function Ground({ className, children }: { className: string; children: React.Re
   return <Landmark className={className}>{children}</Landmark>;
 }
 
+/** The first heading of a page that has no other. */
+function Heading({ children }: { children: string }) {
+  return (
+    <span role="heading" aria-level={1}>
+      {children}
+    </span>
+  );
+}
+
 export function NotFound() {
   return (
     <Ground className="grid min-h-[60vh] place-items-center p-6">
       <EmptyState
-        title="There is nothing here"
+        title={<Heading>There is nothing here</Heading>}
         actions={
           <Button asChild variant="primary">
             <Link to="/">Go to your workspace</Link>
@@ -35,7 +44,7 @@ export function RouteFailure({ error, reset }: ErrorComponentProps) {
     return (
       <Ground className="grid min-h-[60vh] place-items-center p-6">
         <EmptyState
-          title="Spectral has been upgraded"
+          title={<Heading>Spectral has been upgraded</Heading>}
           actions={
             <Button variant="primary" onClick={() => location.reload()}>
               Load the new version

@@ -19,7 +19,7 @@ const styles = cva(
         ghost: "text-muted hover:bg-hover hover:text-text data-[state=open]:bg-hover data-[state=open]:text-text",
         danger: "bg-bad text-on-accent hover:bg-bad/88",
         "danger-ghost": "text-bad hover:bg-bad-soft",
-        link: "text-accent underline-offset-2 hover:underline",
+        link: "text-accent underline-offset-2 hover:underline dark:text-series-1",
       },
       size: {
         sm: "h-7 px-2 text-xs",

@@ -109,7 +109,12 @@ function Members() {
                   <Time at={member.joined_at} />
                 </TableCell>
                 <TableCell align="right">
-                  <Button size="sm" variant="danger-ghost" aria-label={`Remove ${member.email}`} onClick={() => setRemoving(member)}>
+                  <Button
+                    size="sm"
+                    variant="danger-ghost"
+                    aria-label={member.user_id === me ? "Leave the account" : `Remove ${member.email}`}
+                    onClick={() => setRemoving(member)}
+                  >
                     {member.user_id === me ? "Leave" : "Remove"}
                   </Button>
                 </TableCell>
