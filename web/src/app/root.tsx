@@ -10,7 +10,7 @@ export function Root() {
     <TooltipProvider>
       <Outlet />
       <StepUpDialog />
-      <Toaster theme={theme} position="bottom-right" closeButton />
+      <Toaster theme={theme} position="bottom-right" closeButton style={{ fontFamily: "inherit" }} />
     </TooltipProvider>
   );
 }
