@@ -1,14 +1,21 @@
-import { Link, Outlet } from "@tanstack/react-router";
+import { Link, Outlet, useLocation } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
 import { useWorkspaceId } from "@/api/access";
 import { SETTINGS } from "@/app/navigation";
 import { Page } from "@/components/page";
 
 export function SettingsLayout() {
   const workspaceId = useWorkspaceId();
+  const { pathname } = useLocation();
+  const links = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a phone they stand in one line, which is longer than the screen.
+    links.current?.querySelector('[aria-current="page"]')?.scrollIntoView({ inline: "center", block: "nearest" });
+  }, [pathname]);
   return (
     <Page title="Settings">
       <div className="flex flex-col gap-6 md:flex-row">
-        <nav aria-label="Settings" className="flex shrink-0 gap-1 overflow-x-auto md:w-44 md:flex-col">
+        <nav ref={links} aria-label="Settings" className="flex shrink-0 gap-1 overflow-x-auto md:w-44 md:flex-col">
           {SETTINGS.map(({ label, to }) => (
             <Link
               key={to}
