@@ -52,6 +52,15 @@ async def test_an_expired_token_is_renewed_and_nobody_notices(owner: Page, tenan
     await expect(owner.get_by_role("alert")).to_have_count(0)
 
 
+async def test_who_leaves_a_page_while_it_renews_the_token_stays_signed_in(owner: Page, tenant: Tenant) -> None:
+    """The cookie is spent and its follower on the way: the next page waits for it."""
+    for after_ms in (40, 80, 120, 160):
+        await owner.goto(f"/w/{tenant.workspace_id}/agents", wait_until="commit")
+        await owner.wait_for_timeout(after_ms)
+    await owner.goto(f"/w/{tenant.workspace_id}/agents")
+    await expect(owner.get_by_role("heading", level=1, name="Agents")).to_be_visible()
+
+
 async def test_a_session_that_was_ended_elsewhere_leads_back_to_where_one_was(
     owner: Page, api: httpx.AsyncClient, tenant: Tenant
 ) -> None:

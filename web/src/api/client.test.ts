@@ -62,6 +62,20 @@ describe("a request of somebody who is signed in", () => {
     expect(sent.filter(({ path }) => path.endsWith("/refresh"))).toHaveLength(1);
   });
 
+  it("waits for the renewal of a page that was left meanwhile", async () => {
+    session.begin({ access_token: "old", expires_in: 0 });
+    localStorage.setItem("spectral.renewing", String(Date.now()));
+    vi.useFakeTimers();
+    const sent = server(({ path }) => (path.endsWith("/auth/refresh") ? tokens("second") : new Response("{}")));
+    const answer = authorisedFetch(new Request(URL_OF_A_THING));
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(sent).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect((await answer).status).toBe(200);
+    expect(localStorage.getItem("spectral.renewing")).toBeNull();
+    vi.useRealTimers();
+  });
+
   it("ends where the session does, and only there", async () => {
     server(() => problem(401, "not-authenticated"));
     await expect(authorisedFetch(new Request(URL_OF_A_THING))).rejects.toMatchObject({ status: 401 });

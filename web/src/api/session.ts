@@ -10,6 +10,11 @@ const MARGIN_MS = 20_000;
 const REFRESH = "/api/v1/auth/refresh";
 const LOCK = "spectral.refresh";
 
+// Says that a renewal is on its way. Found by whoever holds the lock, it is of a page that was left meanwhile: its answer,
+// with the cookie that follows the one it has spent, is still to come.
+const UNDER_WAY = "spectral.renewing";
+const ANSWERED_WITHIN_MS = 2_000;
+
 /**
  * Who is signed in here. The access token lives in memory only; the refresh token is a cookie that no script sees.
  *
@@ -78,9 +83,26 @@ class Session {
 }
 
 async function askForToken(): Promise<Tokens | null> {
-  let response: Response;
+  await orphanAnswered();
+  localStorage.setItem(UNDER_WAY, String(Date.now()));
+  const response = await renewCookie();
+  // Not where it failed: that is also how a page learns that it is being left, and the answer may come all the same.
+  localStorage.removeItem(UNDER_WAY);
+  if (response.ok) return (await response.json()) as Tokens;
+  // Only a refusal ends a session: a server that is busy, limited or restarting has said nothing about it.
+  if (response.status < 500 && response.status !== 429 && response.status !== 408) return null;
+  throw await problemOf(response);
+}
+
+async function orphanAnswered(): Promise<void> {
+  const left = Number(localStorage.getItem(UNDER_WAY)) + ANSWERED_WITHIN_MS - Date.now();
+  // A clock that was set back must not keep anybody waiting.
+  if (left > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(left, ANSWERED_WITHIN_MS)));
+}
+
+async function renewCookie(): Promise<Response> {
   try {
-    response = await fetch(REFRESH, {
+    return await fetch(REFRESH, {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-Spectral-Client": "web" },
       body: "null",
@@ -90,10 +112,6 @@ async function askForToken(): Promise<Tokens | null> {
   } catch (error) {
     throw new OfflineError(error);
   }
-  if (response.ok) return (await response.json()) as Tokens;
-  // Only a refusal ends a session: a server that is busy, limited or restarting has said nothing about it.
-  if (response.status < 500 && response.status !== 429 && response.status !== 408) return null;
-  throw await problemOf(response);
 }
 
 export const session = new Session();
