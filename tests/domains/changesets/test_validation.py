@@ -329,7 +329,7 @@ async def test_a_verdict_that_comes_after_the_rejection_changes_nothing(
             async with database.transaction(tenant.access) as session:
                 await ChangesetService(session, tenant.access).reject_changeset(changeset.id)
 
-        asyncio.run_coroutine_threadsafe(reject(), loop).result(timeout=20)
+        asyncio.run_coroutine_threadsafe(reject(), loop).result(timeout=120)
         return decide(*arguments)
 
     monkeypatch.setattr(looks, "_decide", slow)

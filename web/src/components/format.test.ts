@@ -32,6 +32,7 @@ describe("numbers", () => {
     expect(plain(formatPercent(0.782))).toBe("78.2 %");
     expect(plain(formatPercent(0.5))).toBe("50.0 %");
     expect(formatPoints(0.182)).toBe("+18.2 points");
+    expect(formatPoints(0.1825)).toBe("+18.2 points");
     expect(formatPoints("-0.02")).toBe("\u22122.0 points");
     expect(formatPoints(0.01)).toBe("+1.0 point");
     expect(formatPoints(0)).toBe("0.0 points");

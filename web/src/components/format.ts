@@ -83,6 +83,8 @@ function percentNumber(share: number, digits: number, signed: boolean): string {
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
     signDisplay: signed ? "exceptZero" : "negative",
+    // As the server's reports round, so that both say the same of a gain of 18.25 points.
+    roundingMode: "halfEven",
   });
 }
 
