@@ -283,12 +283,10 @@ def _place(url: str, data: Path) -> Place:
         key = client.post(f"{base}/keys", json={"name": "tasks"}, headers=headers).raise_for_status().json()
         traces = client.get(f"{base}/traces", params={"limit": 1}, headers=headers).raise_for_status().json()["results"]
     pages = {
-        "overview": "",
         "traces": f"traces?peek={traces[0]['trace_id']}",
         "trace": f"traces/{traces[0]['trace_id']}",
         "scan": f"scans/{result['scan_id']}",
         "changeset": f"changesets/{result['changeset_id']}",
-        "what-changes": f"changesets/{result['changeset_id']}?section=changes",
         "agent": f"agents/{result['agent_id']}",
         "workflow": "workflows/new?example=order-approval",
     }
