@@ -79,7 +79,7 @@ describe("findingOf", () => {
 
   it("tells a validated gain by the interval that decided, not by the 95 % one", () => {
     expect(said({})).toBe(
-      "The candidate gains +18.3 points on 400 held-out samples. The whole 97.5 % interval [+12.9, +23.6] lies above the minimum effect of 1 point, the exact test excludes chance (p < 0.0001), and the guard on p95 latency holds.",
+      "The candidate gains +18.2 points on 400 held-out samples. The whole 97.5 % interval [+12.8, +23.6] lies above the minimum effect of 1 point, the exact test excludes chance (p < 0.0001), and the guard on p95 latency holds.",
     );
   });
 
