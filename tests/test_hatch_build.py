@@ -189,3 +189,12 @@ def test_a_wrong_call_is_told_the_right_ones() -> None:
     command: list[str | Path] = [sys.executable, ROOT / "hatch_build.py", "unknown"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, (hatch_build.__doc__ or "") + "\n")
+
+
+def test_the_lock_names_hashes_and_no_registry() -> None:
+    """`npm install --omit-lockfile-registry-resolved` writes it so."""
+    packages = json.loads((hatch_build.WEB / "package-lock.json").read_bytes())["packages"]
+    ours = packages.pop("")
+    assert ours["name"] == "spectral-web"
+    assert [name for name, entry in packages.items() if "resolved" in entry] == []
+    assert [name for name, entry in packages.items() if not entry.get("inBundle") and "integrity" not in entry] == []
