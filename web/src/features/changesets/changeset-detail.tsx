@@ -1,4 +1,5 @@
 import { Link, getRouteApi } from "@tanstack/react-router";
+import { useActorNames } from "@/api/actors";
 import { useWorkspaceId } from "@/api/access";
 import { shortId } from "@/components/format";
 import { Page } from "@/components/page";
@@ -8,7 +9,7 @@ import { Skeleton, SkeletonRows } from "@/components/ui/skeleton";
 import { TabPanel, Tabs } from "@/components/ui/tabs";
 import { ChangesSection } from "./changes-section";
 import { ChangesetActions } from "./changeset-actions";
-import { useActorNames, useAgent, useChangeset, useHoldout } from "./changeset-queries";
+import { useAgent, useChangeset, useHoldout } from "./changeset-queries";
 import { DecisionSection } from "./decision-section";
 import type { ChangesetDetail } from "./evidence-types";
 import { FailuresSection } from "./failures-section";

@@ -68,35 +68,6 @@ export function useAgentNames(): ReadonlyMap<string, string> {
   return useMemo(() => new Map(data?.results.map((agent) => [agent.id, agent.name])), [data]);
 }
 
-const SYSTEMS: Record<string, string> = {
-  "system:autonomy": "the platform, inside the workspace's bounds",
-  "system:guard": "the guard",
-};
-
-/** Who "user:…" or "system:…" is, for people. */
-export function useActorNames(): (actor: string) => string {
-  const workspaceId = useWorkspaceId();
-  const { data } = api.useQuery(
-    "get",
-    "/api/v1/workspaces/{workspace_id}/members",
-    { params: { path: { workspace_id: workspaceId }, query: { limit: 100 } } },
-    { staleTime: 60_000 },
-  );
-  const members = useMemo(
-    () => new Map(data?.results.map((member) => [`user:${member.user_id}`, member.name ?? member.email])),
-    [data],
-  );
-  return useCallback((actor) => members.get(actor) ?? SYSTEMS[actor] ?? actorText(actor), [members]);
-}
-
-function actorText(actor: string): string {
-  if (actor.startsWith("system:scan")) return "a scan";
-  if (actor.startsWith("system:")) return "the platform";
-  if (actor.startsWith("key:")) return `API key ${actor.slice(-8)}`;
-  if (actor.startsWith("user:")) return `a former member (${actor.slice(-8)})`;
-  return actor;
-}
-
 /** Whatever a decision changes is read again; the change set itself is what the server has just answered. */
 export function useAfterDecision(changesetId: string) {
   const workspaceId = useWorkspaceId();

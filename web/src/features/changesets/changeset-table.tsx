@@ -1,5 +1,6 @@
 import { useQueries } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { useActorNames } from "@/api/actors";
 import { useWorkspaceId } from "@/api/access";
 import { api } from "@/api/client";
 import { formatCost, formatCount, formatInterval, formatPoints, shortId } from "@/components/format";
@@ -9,7 +10,6 @@ import { StatusBadge } from "@/components/status-badge";
 import { Time } from "@/components/time";
 import { Panel } from "@/components/ui/panel";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
-import { useActorNames } from "./changeset-queries";
 import { effectTone, isKnown } from "./effect-scale";
 import type { Changeset, Look } from "./evidence-types";
 import { versions } from "./wording";

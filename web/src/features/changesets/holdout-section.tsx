@@ -1,4 +1,5 @@
 import { Link } from "@tanstack/react-router";
+import { useActorNames } from "@/api/actors";
 import { useWorkspaceId } from "@/api/access";
 import type { Schemas } from "@/api/client";
 import { EmptyState } from "@/components/empty-state";
@@ -11,7 +12,7 @@ import { Time } from "@/components/time";
 import { Panel } from "@/components/ui/panel";
 import { SkeletonRows } from "@/components/ui/skeleton";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
-import { useActorNames, useLooks } from "./changeset-queries";
+import { useLooks } from "./changeset-queries";
 import { actionsIn } from "./changeset-states";
 import { effectTone, isKnown } from "./effect-scale";
 import { ErrorBudget } from "./error-budget";

@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
+import { useActorNames } from "@/api/actors";
 import { lacking, useMay, useWorkspaceId } from "@/api/access";
 import { EmptyState } from "@/components/empty-state";
 import { UNKNOWN, formatCount, formatInterval, formatPercent, formatPoints, pluralise } from "@/components/format";
@@ -10,7 +11,6 @@ import { Button } from "@/components/ui/button";
 import { Panel } from "@/components/ui/panel";
 import { Progress } from "@/components/ui/progress";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
-import { useActorNames } from "./changeset-queries";
 import type { ChangesetDetail, LiveGuard } from "./evidence-types";
 import { GuardHistory } from "./guard-history";
 import { liveGuardSentence } from "./live-guard-sentence";

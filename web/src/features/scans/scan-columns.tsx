@@ -1,12 +1,12 @@
 import { Link } from "@tanstack/react-router";
 import { api, type Schemas } from "@/api/client";
+import { Actor } from "@/components/actor";
 import type { GridColumn } from "@/components/data-grid-column";
 import { formatCost, formatCount, formatDuration, formatPercent, shortId } from "@/components/format";
 import { IntervalValue } from "@/components/interval-value";
 import { StatusBadge } from "@/components/status-badge";
 import { Time } from "@/components/time";
 import { Progress } from "@/components/ui/progress";
-import { ActorName } from "./actor-name";
 import { Elapsed, spanOf } from "./scan-phases";
 import { PHASES, hasEnded, strategyLabel } from "./scan-words";
 
@@ -41,7 +41,7 @@ export function scanColumns({ workspaceId, names, effects }: ScanColumnsInput): 
     { id: "cost", header: "Cost", width: 72, align: "right", cell: (scan) => <Cost scan={scan} workspaceId={workspaceId} /> },
     { id: "started", header: "Started", width: 104, cell: (scan) => (scan.started_at ? <Time at={scan.started_at} /> : <Nothing title="Waits for its turn" />) },
     { id: "duration", header: "Took", width: 84, align: "right", cell: (scan) => <Took scan={scan} /> },
-    { id: "by", header: "By", width: 145, cell: (scan) => <span className="truncate text-muted"><ActorName actor={scan.created_by} /></span> },
+    { id: "by", header: "By", width: 145, cell: (scan) => <span className="truncate text-muted"><Actor by={scan.created_by} /></span> },
   ];
 }
 

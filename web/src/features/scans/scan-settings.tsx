@@ -1,11 +1,11 @@
 import { Link } from "@tanstack/react-router";
 import { api } from "@/api/client";
+import { Actor } from "@/components/actor";
 import { formatCost, formatCount } from "@/components/format";
 import { KeyValue } from "@/components/key-value";
 import { Time } from "@/components/time";
 import { Button } from "@/components/ui/button";
 import { Panel } from "@/components/ui/panel";
-import { ActorName } from "./actor-name";
 import type { ScanDocument } from "./scan-results";
 import { strategyLabel } from "./scan-words";
 
@@ -30,7 +30,7 @@ export function ScanSettings({ scan, workspaceId }: { scan: ScanDocument; worksp
         <KeyValue
           columns={2}
           items={[
-            { label: "By", value: <ActorName actor={scan.created_by} /> },
+            { label: "By", value: <Actor by={scan.created_by} /> },
             { label: "Asked for", value: <Time at={scan.created_at} relative={false} /> },
             { label: "Champion", value: `version ${scan.base_version}, live in ${scan.target_environment}` },
             { label: "Mode", value: scan.mode === "full" ? "full: ends with a look at the holdout" : "search only: proposes and validates nothing" },

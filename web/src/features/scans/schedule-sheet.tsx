@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, type Schemas } from "@/api/client";
+import { Actor } from "@/components/actor";
 import { formatDateTime, formatRelative } from "@/components/format";
 import { JsonView } from "@/components/json-view";
 import { KeyValue } from "@/components/key-value";
@@ -11,7 +12,6 @@ import { Time } from "@/components/time";
 import { Sheet } from "@/components/ui/sheet";
 import { SkeletonRows } from "@/components/ui/skeleton";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
-import { ActorName } from "./actor-name";
 import { textOf } from "./scan-events";
 
 const PAGE = 25;
@@ -48,7 +48,7 @@ export function ScheduleSheet({ workspaceId, scheduleId, onClose }: ScheduleShee
             <KeyValue
               items={[
                 { label: "Next", value: nextTime(schedule.data) },
-                { label: "Created by", value: <ActorName actor={schedule.data.created_by} /> },
+                { label: "Created by", value: <Actor by={schedule.data.created_by} /> },
                 { label: "Created", value: <Time at={schedule.data.created_at} /> },
               ]}
             />
