@@ -2,6 +2,7 @@ import { useMutation } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, authorisedFetch, type Schemas } from "@/api/client";
+import { download } from "@/components/download";
 import { DataGrid } from "@/components/data-grid";
 import { EmptyState } from "@/components/empty-state";
 import { JsonView } from "@/components/json-view";
@@ -44,10 +45,10 @@ export function AuditLogSection() {
       getNextPageParam: (page: Schemas["AuditEntryList"]) => page.pagination.next_cursor ?? undefined,
     },
   );
-  const download = useMutation({
+  const exporting = useMutation({
     mutationFn: async () => {
       const answer = await authorisedFetch(new Request(new URL("/api/v1/account/audit-log/export", location.origin)));
-      save(await answer.blob(), "audit-log.jsonl");
+      download(await answer.blob(), "audit-log.jsonl");
     },
   });
   if (owns === false) {
@@ -72,7 +73,7 @@ export function AuditLogSection() {
       description="Append-only; each entry carries the hash of the one before it."
       padded={false}
       actions={
-        <Button pending={download.isPending} onClick={() => download.mutate()}>
+        <Button pending={exporting.isPending} onClick={() => exporting.mutate()}>
           Export
         </Button>
       }
@@ -82,9 +83,9 @@ export function AuditLogSection() {
         {filter("actor", "Who, such as user:…")}
         {filter("subject", "What, such as agent:…")}
       </div>
-      {(entries.error ?? download.error) !== null && (
+      {(entries.error ?? exporting.error) !== null && (
         <div className="p-3">
-          <ProblemNotice error={entries.error ?? download.error} retry={() => void entries.refetch()} />
+          <ProblemNotice error={entries.error ?? exporting.error} retry={() => void entries.refetch()} />
         </div>
       )}
       <div className="flex h-[60vh] flex-col">
@@ -120,12 +121,4 @@ export function AuditLogSection() {
       </Sheet>
     </Panel>
   );
-}
-
-function save(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(link.href);
 }

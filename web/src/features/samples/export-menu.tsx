@@ -2,6 +2,7 @@ import { useMutation } from "@tanstack/react-query";
 import { Download } from "lucide-react";
 import { toast } from "sonner";
 import { authorisedFetch, type Schemas } from "@/api/client";
+import { download } from "@/components/download";
 import { describeProblem } from "@/components/problem-text";
 import { Button } from "@/components/ui/button";
 import { Menu } from "@/components/ui/menu";
@@ -12,7 +13,7 @@ export function ExportMenu({ path, set }: { path: SetPath; set: Schemas["SampleS
     mutationFn: async (format: "jsonl" | "csv") => {
       const address = new URL(`/api/v1/workspaces/${path.workspace_id}/samples/${path.set_id}/export?format=${format}`, location.origin);
       const response = await authorisedFetch(new Request(address));
-      offer(await response.blob(), `${set.name.replaceAll(/[^\w.-]+/g, "-")}-v${set.version}.${format}`);
+      download(await response.blob(), `${set.name.replaceAll(/[^\w.-]+/g, "-")}-v${set.version}.${format}`);
     },
     onError: (error) => toast.error(`Not exported: ${describeProblem(error).title}`),
   });
@@ -31,12 +32,4 @@ export function ExportMenu({ path, set }: { path: SetPath; set: Schemas["SampleS
       ]}
     />
   );
-}
-
-function offer(body: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(body);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

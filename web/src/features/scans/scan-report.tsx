@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Download } from "lucide-react";
 import { useState } from "react";
 import { authorisedFetch } from "@/api/client";
+import { download } from "@/components/download";
 import { ProblemNotice } from "@/components/problem-notice";
 import { Button } from "@/components/ui/button";
 import { Skeleton } from "@/components/ui/skeleton";
@@ -59,13 +60,4 @@ export function ScanReport({ workspaceId, scanId, version }: { workspaceId: stri
 
 async function read(path: string, type: string, signal?: AbortSignal): Promise<Response> {
   return authorisedFetch(new Request(new URL(path, location.origin), { headers: { Accept: type }, signal }));
-}
-
-function download(body: Blob, name: string): void {
-  const address = URL.createObjectURL(body);
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(address);
 }

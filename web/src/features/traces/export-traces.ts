@@ -1,5 +1,6 @@
 /** Downloads traces as OTLP/JSON lines, narrowed like the list, or those that were chosen. */
 
+import { download } from "@/components/download";
 import { authorisedFetch } from "@/api/client";
 import type { ListParams } from "@/features/traces/trace-query";
 
@@ -8,12 +9,7 @@ export async function exportTraces(workspaceId: string, params: ListParams, chos
   const asked = chosen.length > 0 ? { filter: `trace_id in (${chosen.map((id) => `"${id}"`).join(", ")})` } : params;
   for (const [name, value] of Object.entries(asked)) if (value !== undefined) url.searchParams.set(name, value);
   const response = await authorisedFetch(new Request(url));
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await response.blob());
-  link.download = `traces-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.jsonl`;
-  link.click();
-  // The browser has begun to read it by then.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  download(await response.blob(), `traces-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.jsonl`);
 }
 
 /** So many ids fit into one expression of 4,096 characters. */

@@ -1,5 +1,6 @@
 import { Download } from "lucide-react";
 import { useState } from "react";
+import { download } from "@/components/download";
 import { formatCount } from "@/components/format";
 import { TextBody } from "@/components/text-body";
 import { Button } from "@/components/ui/button";
@@ -11,13 +12,7 @@ const PIECE = 50_000;
 export function LongText({ text, mono = false, name = "text" }: { text: string; mono?: boolean; name?: string }) {
   const [shown, setShown] = useState(PIECE);
   if (text.length <= PIECE) return <TextBody text={text} mono={mono} maxHeight={360} />;
-  const download = () => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-    link.download = `${name}.txt`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  };
+  const offer = () => download(new Blob([text], { type: "text/plain" }), `${name}.txt`);
   return (
     <div className="flex min-w-0 flex-col gap-1">
       {Array.from({ length: Math.ceil(Math.min(shown, text.length) / PIECE) }, (_, at) => (
@@ -32,7 +27,7 @@ export function LongText({ text, mono = false, name = "text" }: { text: string; 
             Load {formatCount(Math.min(PIECE, text.length - shown))} more
           </Button>
         )}
-        <Button size="sm" variant="ghost" onClick={download}>
+        <Button size="sm" variant="ghost" onClick={offer}>
           <Download aria-hidden />
           Download all
         </Button>

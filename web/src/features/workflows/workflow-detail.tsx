@@ -5,6 +5,7 @@ import { useState } from "react";
 import { toast } from "sonner";
 import { lacking, useMay } from "@/api/access";
 import { api, authorisedFetch, http, type Schemas } from "@/api/client";
+import { download } from "@/components/download";
 import { Page } from "@/components/page";
 import { ProblemNotice } from "@/components/problem-notice";
 import { Badge } from "@/components/ui/badge";
@@ -167,15 +168,11 @@ function WorkflowMenu({ name, workflow, version }: MenuProps) {
   const queries = useQueryClient();
   const mayWrite = useMay("write:workspace");
   const [deleting, setDeleting] = useState(false);
-  const download = useMutation({
+  const exporting = useMutation({
     mutationFn: async () => {
       const path = `/api/v1/workspaces/${workspaceId}/workflows/${encodeURIComponent(name)}/source?version=${version}`;
       const answer = await authorisedFetch(new Request(new URL(path, location.origin)));
-      const link = window.document.createElement("a");
-      link.href = URL.createObjectURL(await answer.blob());
-      link.download = `${name}.${workflow?.format ?? "yaml"}`;
-      link.click();
-      URL.revokeObjectURL(link.href);
+      download(await answer.blob(), `${name}.${workflow?.format ?? "yaml"}`);
     },
     onError: (error) => toast.error(error.message),
   });
@@ -197,7 +194,7 @@ function WorkflowMenu({ name, workflow, version }: MenuProps) {
           </Button>
         }
         items={[
-          { label: "Download the document", disabled: version === undefined, onSelect: () => download.mutate() },
+          { label: "Download the document", disabled: version === undefined, onSelect: () => exporting.mutate() },
           "separator",
           {
             label: "Delete…",
