@@ -44,11 +44,12 @@ def main() -> None:
     parser.add_argument("--spans", type=int, default=SPANS, help="stored before reading is measured")
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
     parser.add_argument("--scans", type=int, default=SCANS, help="of equal arms, for the statistics")
+    parser.add_argument("--keep", type=Path, help="file for the statistics' batches; a stopped run goes on from it")
     parser.add_argument("--only", choices=[*SERVED, *APART], help="one part instead of all")
     options = parser.parse_args()
     for name, (where, measure) in APART.items():
         if options.only in {None, name}:
-            figures = measure_statistics(options.scans) if name == "statistics" else measure()
+            figures = measure_statistics(options.scans, keep=options.keep) if name == "statistics" else measure()
             print_table(figures, where)
     if options.only in APART:
         return

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -26,6 +26,7 @@ import structlog
 from scipy.stats import beta, norm
 
 from benchmarks.figures import Figure
+from benchmarks.kept import Kept
 from spectral.demo.dataset import Ticket, demo_config, generate_tickets
 from spectral.domains.agents.config import ConfigDocument
 from spectral.domains.agents.runtime import PromptRuntime
@@ -51,6 +52,9 @@ from tests.platform.engine.conftest import new_place
 
 T = TypeVar("T")
 
+Run = Callable[[Mapping[str, Callable[[], Any]]], list[Any]]
+"""Does named pieces of work, or knows what they answered; see `Kept.run`."""
+
 PROCESSES = 2
 SCANS = 10_000
 LIFETIMES = 200
@@ -66,14 +70,21 @@ TICKETS, FRESH = 1_500, 5_000
 AGENT_BUDGET = 45_000
 
 
-def measure_statistics(scans: int = SCANS, lifetimes: int = LIFETIMES, agents: int = AGENTS) -> list[Figure]:
-    """Everything that the page on statistics promises of whole scans, and the intervals' coverage."""
+def measure_statistics(
+    scans: int = SCANS, lifetimes: int = LIFETIMES, agents: int = AGENTS, keep: Path | None = None
+) -> list[Figure]:
+    """Everything that the page on statistics promises of whole scans, and the intervals' coverage.
+
+    keep: a file for what is done, from which a run that was stopped goes on.
+    """
+    kept = Kept(keep)
     with ProcessPoolExecutor(PROCESSES) as pool:
-        figures = [_null(pool, shape, -(-scans // len(SHAPES))) for shape in SHAPES]
+        run = partial(kept.run, pool)
+        figures = [_null(run, shape, -(-scans // len(SHAPES))) for shape in SHAPES]
         figures.append(_together(figures))
-        figures.append(_lifetimes(pool, lifetimes))
-        figures += pool.map(_coverage, CASES)
-        figures += _planted(pool, agents)
+        figures.append(_lifetimes(run, lifetimes))
+        figures += _covered(run)
+        figures += _planted(run, agents)
     return figures
 
 
@@ -144,9 +155,10 @@ def draw(*names: str) -> float:
     return int.from_bytes(digest[:7], "big") / 2**56
 
 
-def _null(pool: ProcessPoolExecutor, shape: Shape, scans: int) -> Figure:
+def _null(run: Run, shape: Shape, scans: int) -> Figure:
     batches = [(start, min(BATCH, scans - start)) for start in range(0, scans, BATCH)]
-    outcomes: Counter[str] = sum(pool.map(partial(_null_batch, shape), batches), Counter())
+    work = {f"equal arms, {shape.name}, {batch}": partial(_null_batch, shape, batch) for batch in batches}
+    outcomes: Counter[str] = sum(map(Counter, run(work)), Counter())
     return _rate(f"useless changes validated, items {shape.name}", outcomes["validated"], scans, outcomes)
 
 
@@ -171,9 +183,9 @@ def _together(figures: Sequence[Figure]) -> Figure:
     )
 
 
-def _lifetimes(pool: ProcessPoolExecutor, lifetimes: int) -> Figure:
+def _lifetimes(run: Run, lifetimes: int) -> Figure:
     batches = [(start, min(5, lifetimes - start)) for start in range(0, lifetimes, 5)]
-    promoted = sum(pool.map(_lifetime_batch, batches))
+    promoted = sum(run({f"lifetimes, {batch}": partial(_lifetime_batch, batch) for batch in batches}))
     name = f"holdouts that promoted a useless change in {NIGHTS} nightly scans"
     return _rate(name, promoted, lifetimes)
 
@@ -251,10 +263,18 @@ class Case:
 CASES = tuple(Case(n, graded, group) for n in (30, 100, 300) for graded in (False, True) for group in (1, 3))
 
 
-def _coverage(case: Case) -> Figure:
+def _covered(run: Run) -> list[Figure]:
+    held = run({f"coverage, {case}": partial(_coverage, case) for case in CASES})
+    return [_coverage_figure(case, count) for case, count in zip(CASES, held, strict=True)]
+
+
+def _coverage(case: Case) -> int:
     """How often the 95 % interval of the gain holds the true one, over data sets of one kind."""
     seeds = np.random.default_rng(20261122 + case.n + 7 * case.group + case.graded)
-    held = sum(_holds(case, np.random.default_rng(seed)) for seed in seeds.integers(2**62, size=COVERAGE_RUNS))
+    return sum(_holds(case, np.random.default_rng(seed)) for seed in seeds.integers(2**62, size=COVERAGE_RUNS))
+
+
+def _coverage_figure(case: Case, held: int) -> Figure:
     kind = "graded" if case.graded else "right or wrong"
     low, high = _interval(held, COVERAGE_RUNS)
     where = f", in groups of {case.group}" if case.group > 1 else ""
@@ -304,8 +324,7 @@ def _quantile(share: float) -> float:
 # -------------------------------------------------------------------------------------------------- planted faults
 
 
-@dataclass(frozen=True, slots=True)
-class Planted:
+class Planted(NamedTuple):
     """What became of one agent with a planted fault: the verdict, the interval claimed, and the gain on fresh items."""
 
     outcome: str
@@ -314,8 +333,9 @@ class Planted:
     fresh_gain: float | None
 
 
-def _planted(pool: ProcessPoolExecutor, agents: int) -> list[Figure]:
-    found = list(pool.map(_planted_agent, range(agents)))
+def _planted(run: Run, agents: int) -> list[Figure]:
+    answers = run({f"planted agent {number}": partial(_planted_agent, number) for number in range(agents)})
+    found = [Planted(*answer) for answer in answers]
     validated = sum(one.outcome == "validated" for one in found)
     claims = [(one.low, one.high, one.fresh_gain) for one in found if one.low is not None]
     held = sum(low <= gain <= high for low, high, gain in claims if gain is not None and high is not None)
