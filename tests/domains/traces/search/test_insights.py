@@ -1,10 +1,18 @@
 """What traces come to: facets, sessions, users and usage; and a trace as a tree."""
 
+import random
+from collections import Counter
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral.domains.traces.models import SpanRecord, Trace
+from spectral.domains.traces.search.facets import FacetReader
+from spectral.domains.traces.search.trace_filter import TraceFilter
+from spectral.platform.db.session import Database
 from tests.domains.traces.otlp_samples import PROTOBUF, SECOND, START, make_request, make_span
 from tests.fixtures.tenants import Tenant
 
@@ -95,6 +103,101 @@ async def test_facets_count_the_traces_that_have_a_value(
     monkeypatch.setattr("spectral.domains.traces.search.facets.SAMPLED_TRACES", 2)
     newest = await get(client, tenant, "/filters")
     assert (newest["traces"], newest["is_sampled"], values(newest["facets"]["model"])) == (2, True, {"model-b": 2})
+
+
+async def test_facets_are_what_counting_row_by_row_comes_to(
+    client: httpx.AsyncClient,
+    tenant: Tenant,
+    other_tenant: Tenant,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dice = random.Random(7)  # noqa: S311
+    values = ["", "a", 'say "b"', "c\\d\n", "Ä 東京", "e,f", "0", "7.0", "null"]
+    for one in (tenant, other_tenant):
+        spans = []
+        for number in range(1, 61):
+            # Many start at the same time, so that their ids decide which are the newest.
+            trace_id, start = bytes([number] * 16), START + number // 7 * SECOND
+            for place in range(dice.randrange(1, 5)):
+                attributes: dict[str, Any] = {"spectral.tags": dice.choices(values, k=dice.randrange(4))}
+                for key in (
+                    "spectral.agent.id",
+                    "spectral.agent.version",
+                    "session.id",
+                    "user.id",
+                    "error.type",
+                    "gen_ai.operation.name",
+                    "gen_ai.provider.name",
+                    "gen_ai.request.model",
+                    "gen_ai.tool.name",
+                ):
+                    if dice.random() < 0.6:
+                        attributes[key] = dice.choice(values)
+                span_id, root = bytes([number, place, *[1] * 6]), bytes([number, 0, *[1] * 6])
+                spans.append(
+                    make_span(
+                        trace_id,
+                        span_id,
+                        parent=root if place else b"",
+                        start=start,
+                        end=start + SECOND,
+                        status=dice.randrange(3),
+                        attributes=attributes,
+                    )
+                )
+        body = make_request(*spans).SerializeToString()
+        answer = await client.post("/otel/v1/traces", content=body, headers=PROTOBUF | one.key_headers)
+        assert answer.status_code == 200
+        for number in range(1, 61, 5):
+            path = f"{one.url}/traces/{bytes([number] * 16).hex()}/feedback"
+            for name in dice.sample(["good", "so-so", "x.y"], k=2):
+                given = await client.post(
+                    path, json={"name": name, "score": dice.choice([0, 0.25, 1])}, headers=one.client_headers
+                )
+                assert given.status_code == 201
+    for sampled, for_spans in ((40, 10), (60, 60), (59, 1), (10_000, 1_000)):
+        monkeypatch.setattr("spectral.domains.traces.search.facets.SAMPLED_TRACES", sampled)
+        monkeypatch.setattr("spectral.domains.traces.search.facets.SAMPLED_FOR_SPANS", for_spans)
+        for wanted in (TraceFilter(), TraceFilter(agent_id="a"), TraceFilter(agent_id="nobody")):
+            async with database.transaction(tenant.access, read_only=True) as session:
+                found = await FacetReader(session, tenant.access).read(wanted)
+                expected = await counted(session, tenant, wanted, sampled, for_spans)
+            assert (found.traces, found.is_sampled, found.span_traces) == expected[0]
+            assert {name: (dict(facet.values), facet.distinct) for name, facet in found.facets.items()} == {
+                name: (dict(one), len(one)) for name, one in expected[1].items()
+            }
+            assert {name: pytest.approx(score) for name, score in found.scores.items()} == expected[2]
+
+
+async def counted(
+    session: AsyncSession, tenant: Tenant, wanted: TraceFilter, sampled: int, for_spans: int
+) -> tuple[tuple[int, bool, int], dict[str, Counter[Any]], dict[str, tuple[int, float]]]:
+    """The same from whole rows: how much was looked at, the values by facet, the scores."""
+    traces = [
+        trace
+        for trace in await session.scalars(sa.select(Trace).where(Trace.workspace_id == tenant.workspace_id))
+        if wanted.agent_id is None or trace.agent_id == wanted.agent_id
+    ]
+    traces.sort(key=lambda trace: (trace.started_at, trace.trace_id), reverse=True)
+    newest = traces[:sampled]
+    near = {trace.trace_id for trace in newest[:for_spans]}
+    rows = await session.scalars(sa.select(SpanRecord).where(SpanRecord.workspace_id == tenant.workspace_id))
+    spans = [span for span in rows if span.trace_id in near]
+    facets: dict[str, Counter[Any]] = {"status": Counter(("unset", "ok", "error")[trace.status] for trace in newest)}
+    for name in ("agent_id", "agent_version", "mode", "service", "error_type", "user_id", "session_id"):
+        facets[name] = Counter(value for trace in newest if (value := getattr(trace, name)) is not None)
+    facets["model"] = Counter(model for trace in newest for model in trace.models)
+    facets["tag"] = Counter(tag for trace in newest for tag in trace.tags)
+    for name in ("kind", "operation", "provider", "tool_name"):
+        pairs = {(span.trace_id, value) for span in spans if (value := getattr(span, name)) is not None}
+        facets[name] = Counter(value for _, value in pairs)
+    scores: dict[str, list[float]] = {}
+    for trace in newest:
+        for name, score in trace.scores.items():
+            scores.setdefault(name, []).append(score)
+    means = {name: (len(found), sum(found) / len(found)) for name, found in scores.items()}
+    return (len(newest), len(traces) > sampled, len(near)), facets, means
 
 
 async def test_sessions_and_users_are_listed_with_what_they_came_to(
