@@ -149,6 +149,24 @@ async def test_a_request_stops_when_its_work_is_done_and_says_how_far_it_came(
     assert [(trace.trace_id[0], spans) for trace, spans in rows] == [(1, [bytes([101] * 8)])]
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6])
+async def test_batches_that_are_read_ahead_are_neither_lost_nor_repeated(
+    client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr("spectral.domains.traces.search.trace_batches.BATCH_SPANS", 1)
+    await export(client, tenant, *spans())
+    found, cursor = [], None
+    while True:
+        query = {"filter": 'content ~ zebra and not attr["flag"] exists', "limit": limit}
+        page = await search(client, tenant, **query, **({"cursor": cursor} if cursor else {}))
+        found += numbers(page)
+        cursor = page["pagination"]["next_cursor"]
+        if cursor is None:
+            break
+        assert len(numbers(page)) == limit
+    assert found == [5, 4, 3, 2]
+
+
 async def test_a_copy_that_lost_is_not_found(client: httpx.AsyncClient, tenant: Tenant) -> None:
     await export(client, tenant, make_span(attributes={"note": "first thoughts"}))
     await export(client, tenant, make_span(attributes={"note": "second thoughts, which are longer"}))

@@ -35,9 +35,18 @@ class DeepMatcher:
         """Columns that say of a trace whether each of the terms holds that are not deep."""
         return [compiler.holds(term).label(f"fact_{number}") for term, number in self._shallow.items()]
 
-    def match_all(self, candidates: Sequence[Candidate]) -> list[list[bytes] | None]:
-        """For each trace the spans that made it fit, or None where it does not. Takes long: for a thread."""
-        return [self.match(candidate) for candidate in candidates]
+    def match_all(self, candidates: Sequence[Candidate], limit: int) -> list[list[bytes] | None]:
+        """For each trace the spans that made it fit, or None where it does not, until so many fit.
+
+        Takes long: for a thread.
+        """
+        found: list[list[bytes] | None] = []
+        for candidate in candidates:
+            found.append(self.match(candidate))
+            limit -= found[-1] is not None
+            if not limit:
+                break
+        return found
 
     def match(self, candidate: Candidate) -> list[bytes] | None:
         """The spans that made a trace fit, 100 at most, or None."""

@@ -1,8 +1,8 @@
 """Deep search: traces by what was sent for their spans, newest first, a bounded amount of it in one request.
 
 Traces that their rows let through are read in batches, each in a short transaction; their chunks are searched in a
-thread. A request ends when its page is full, when the window is at its end, or when it has done its share of work; its
-cursor says where the next one goes on.
+thread, while the next batch is read. A request ends when its page is full, when the window is at its end, or when it
+has done its share of work; its cursor says where the next one goes on.
 """
 
 import asyncio
@@ -10,13 +10,15 @@ import base64
 import binascii
 import json
 import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from spectral.domains.traces.mapping import SpanMapper
 from spectral.domains.traces.models import Trace
 from spectral.domains.traces.moments import MAXIMUM_NS, NANOSECONDS
 from spectral.domains.traces.search.deep_matching import DeepMatcher
-from spectral.domains.traces.search.trace_batches import TraceBatches
+from spectral.domains.traces.search.trace_batches import Candidate, Place, TraceBatches
 from spectral.domains.traces.search.trace_filter import NEWEST_FIRST, TraceFilter
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
@@ -83,27 +85,50 @@ class DeepSearch:
         narrowed = replace(wanted, start_from=start_from, start_to=start_to)
         fitting: list[tuple[bytes, list[bytes]]] = []
         deadline, spans = time.monotonic() + self._budget.seconds, self._budget.spans
-        while True:
-            after = None if place is None else (place.value, place.identifier)
-            candidates, has_more = await self._batches.read(narrowed, matcher, after, is_descending=True)
-            matches = await asyncio.to_thread(matcher.match_all, candidates)
-            for candidate, match in zip(candidates, matches, strict=True):
-                place = Cursor(f"{ORDER}{start_from}", candidate.started_at, candidate.trace_id)
-                found.reached = candidate.started_at
-                spans -= candidate.span_count
-                if match is not None:
-                    fitting.append((candidate.trace_id, match))
-                    if len(fitting) == limit:
-                        break
-            if place is None or (len(fitting) < limit and not has_more):
-                found.reached = start_from
-                break
-            if len(fitting) == limit or spans <= 0 or time.monotonic() > deadline:
-                found.next_cursor = place.encode()
-                break
+        after = None if place is None else (place.value, place.identifier)
+        async with aclosing(self._searched(narrowed, matcher, after, limit)) as batches:
+            async for candidates, matches, has_more in batches:
+                for candidate, match in zip(candidates, matches, strict=False):
+                    place = Cursor(f"{ORDER}{start_from}", candidate.started_at, candidate.trace_id)
+                    found.reached = candidate.started_at
+                    spans -= candidate.span_count
+                    if match is not None:
+                        fitting.append((candidate.trace_id, match))
+                if place is None or (len(fitting) < limit and not has_more):
+                    found.reached = start_from
+                    break
+                if len(fitting) == limit or spans <= 0 or time.monotonic() > deadline:
+                    found.next_cursor = place.encode()
+                    break
         traces = await self._batches.traces([trace_id for trace_id, _ in fitting]) if fitting else {}
         found.rows = [(traces[trace_id], match) for trace_id, match in fitting if trace_id in traces]
         return found
+
+    async def _searched(
+        self, wanted: TraceFilter, matcher: DeepMatcher, after: Place | None, limit: int
+    ) -> AsyncGenerator[tuple[Sequence[Candidate], list[list[bytes] | None], bool]]:
+        """Batches of traces, for each trace the spans that made it fit, and whether there are more traces.
+
+        The last batch may be told of in part only: up to the trace with which so many fit as the limit says.
+        """
+        following: tuple[list[Candidate], bool] | None = None
+        is_first = True
+        while True:
+            candidates, has_more = following or await self._batches.read(wanted, matcher, after, is_descending=True)
+            if has_more:
+                after = (candidates[-1].started_at, candidates[-1].trace_id)
+            searching = asyncio.to_thread(matcher.match_all, candidates, limit)
+            if is_first or not has_more:
+                # A frequent word fills the page with its first batch: what was read ahead would be for nothing.
+                matches, following = await searching, None
+            else:
+                reading = self._batches.read(wanted, matcher, after, is_descending=True)
+                matches, following = await asyncio.gather(searching, reading)
+            limit -= sum(match is not None for match in matches)
+            yield candidates, matches, has_more
+            if not has_more:
+                return
+            is_first = False
 
 
 def _place(text: str) -> tuple[int, Cursor]:
