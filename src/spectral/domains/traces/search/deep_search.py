@@ -89,16 +89,16 @@ class DeepSearch:
         async with aclosing(self._searched(narrowed, matcher, after, limit)) as batches:
             async for candidates, matches, has_more in batches:
                 for candidate, match in zip(candidates, matches, strict=False):
-                    place = Cursor(f"{ORDER}{start_from}", candidate.started_at, candidate.trace_id)
-                    found.reached = candidate.started_at
+                    after = (candidate.started_at, candidate.trace_id)
                     spans -= candidate.span_count
                     if match is not None:
                         fitting.append((candidate.trace_id, match))
-                if place is None or (len(fitting) < limit and not has_more):
+                if after is None or (len(fitting) < limit and not has_more):
                     found.reached = start_from
                     break
+                found.reached, identifier = after
                 if len(fitting) == limit or spans <= 0 or time.monotonic() > deadline:
-                    found.next_cursor = place.encode()
+                    found.next_cursor = Cursor(f"{ORDER}{start_from}", found.reached, identifier).encode()
                     break
         traces = await self._batches.traces([trace_id for trace_id, _ in fitting]) if fitting else {}
         found.rows = [(traces[trace_id], match) for trace_id, match in fitting if trace_id in traces]

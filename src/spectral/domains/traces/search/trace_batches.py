@@ -1,8 +1,7 @@
 """Traces with their chunks, a few at a time, each time in a short transaction: for what reads many of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.orm import defer
@@ -23,8 +22,7 @@ Place = tuple[int, bytes]
 """Start and id of a trace."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A trace, what its row says to the facts that were asked for, and its chunks (payload, codec)."""
 
     trace_id: bytes
@@ -75,8 +73,8 @@ class TraceBatches:
                 for trace_id, payload, codec in await connection.execute(self._chunks(taken)):
                     chunks.setdefault(trace_id, []).append((payload, codec))
         candidates = [
-            Candidate(row.trace_id, row.started_at, row.span_count, row[len(columns) :], chunks.get(row.trace_id, []))
-            for row in taken
+            Candidate(trace_id, started_at, span_count, facts, chunks.get(trace_id, []))
+            for trace_id, started_at, _, span_count, *facts in taken
         ]
         return candidates, len(rows) > len(taken)
 
