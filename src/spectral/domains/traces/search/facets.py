@@ -25,8 +25,8 @@ _TEXT = ("agent_id", "agent_version", "mode", "service", "error_type", "user_id"
 _LISTS = ("models", "tags", "scores")
 _SPAN = ("kind", "operation", "provider", "tool_name")
 
-Column = str | list[Any] | None
-"""What one column has in each row: as JSON on SQLite; None where PostgreSQL has no row."""
+Column = str | None
+"""What one column has in each row, as a list in JSON; None where PostgreSQL has no row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +74,29 @@ class FacetReader:
         As rows they would take the driver and this process several times as long.
         """
         plain = (Trace.started_at, Trace.ended_at, Trace.status, *(getattr(Trace, name) for name in _TEXT))
-        # JSON has no bytes.
-        trace_id = sa.func.hex(Trace.trace_id).label("trace_id") if self._search.is_sqlite else Trace.trace_id
+        is_sqlite, trace_id = self._search.is_sqlite, Trace.trace_id
+        in_hex = sa.func.hex(trace_id) if is_sqlite else sa.func.encode(trace_id, "hex")
         # tenancy: the conditions of a search begin with its workspace
         newest = (
-            sa.select(trace_id, *plain, *(sa.cast(getattr(Trace, name), sa.Text).label(name) for name in _LISTS))
+            sa.select(
+                in_hex.label("trace_id"),
+                *plain,
+                *(sa.cast(getattr(Trace, name), sa.Text).label(name) for name in _LISTS),
+            )
             .where(*conditions)
             .order_by(Trace.started_at.desc(), Trace.trace_id.desc())
             .limit(SAMPLED_TRACES + 1)
             .subquery()
         )
-        gathered = sa.func.json_group_array if self._search.is_sqlite else sa.func.array_agg
-        return sa.select(*(gathered(column).label(column.key) for column in newest.c))
+        gathered = sa.func.json_group_array if is_sqlite else sa.func.json_agg
+        return sa.select(*(sa.cast(gathered(column), sa.Text).label(column.key) for column in newest.c))
 
-    async def _spans(self, trace_ids: list[Any], starts: list[int], ends: list[int]) -> Sequence[sa.Row[Any]]:
+    async def _spans(self, trace_ids: list[str], starts: list[int], ends: list[int]) -> Sequence[sa.Row[Any]]:
         """What the spans of these traces are: (facet, value, in how many of the traces)."""
         columns = [getattr(SpanRecord, name) for name in _SPAN]
-        identifiers = list(map(bytes.fromhex, trace_ids)) if self._search.is_sqlite else trace_ids
+        among = SpanRecord.trace_id.in_(list(map(bytes.fromhex, trace_ids)))
         statement = sa.select(SpanRecord.trace_id, *columns).where(
-            SpanRecord.workspace_id == self._access.workspace_id, SpanRecord.trace_id.in_(identifiers)
+            SpanRecord.workspace_id == self._access.workspace_id, among
         )
         if not self._search.is_sqlite:
             # Leaves a few days' partitions to look into. SQLite would take its index by time for it.
@@ -117,7 +121,7 @@ def _facets(columns: Mapping[Any, Column], of_spans: Sequence[sa.Row[Any]], span
 
 
 def _values(column: Column) -> list[Any]:
-    return msgspec.json.decode(column, type=list[Any]) if isinstance(column, str) else column or []
+    return msgspec.json.decode(column, type=list[Any]) if column is not None else []
 
 
 def _counted(column: Column) -> "Counter[Any]":
