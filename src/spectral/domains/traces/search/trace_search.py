@@ -65,11 +65,7 @@ class TraceSearch:
         else:
             total, is_estimate = await self._count(quick, rest)
         key = sort.key(self.compiler)
-        statement = (
-            sa.select(Trace)
-            .where(self._mine, *quick, *rest, *found.listed, IS_SHOWN)
-            .options(defer(Trace.state, raiseload=True))
-        )
+        statement = sa.select(Trace).where(self._mine, *quick, *rest, *found.listed, IS_SHOWN)
         if cursor is not None:
             after, here = sa.tuple_(*sort.after(cursor)), sa.tuple_(key, Trace.trace_id)
             statement = statement.where(here < after if sort.is_descending else here > after)
@@ -77,6 +73,11 @@ class TraceSearch:
         statement = statement.order_by(*order).limit(page.limit + 1)
         if cursor is None:
             statement = statement.offset(page.offset)
+        if not sort.is_by_time:
+            # No index has this order: what has to be sorted is sorted without the rest of its rows, which are wide.
+            among = Trace.trace_id.in_(statement.with_only_columns(Trace.trace_id).correlate(None))
+            statement = sa.select(Trace).where(self._mine, among).order_by(*order)
+        statement = statement.options(defer(Trace.state, raiseload=True))
         rows = (await self._session.scalars(statement)).all()
         return Listed(rows[: page.limit], total, is_estimate, len(rows) > page.limit)
 
