@@ -13,10 +13,10 @@ from benchmarks.evaluations import measure_evaluations
 from benchmarks.figures import Figure, print_table
 from benchmarks.guard import measure_guard
 from benchmarks.identity import measure_identity
-from benchmarks.ingest import MEBIBYTE, SMALL_QUEUE, measure_ingestion, measure_overload, shares
+from benchmarks.ingest import MEBIBYTE, SMALL_QUEUE, ceiling, measure_ingestion, measure_overload, shares
 from benchmarks.page import measure_page
 from benchmarks.postgres import BenchPostgres, running_postgres
-from benchmarks.raw_store import raw_postgres, raw_sqlite
+from benchmarks.raw_store import bare_postgres, bare_sqlite, raw_postgres, raw_sqlite
 from benchmarks.reads import fill, measure_reads
 from benchmarks.runner import measure_runner
 from benchmarks.samples import measure_samples
@@ -65,10 +65,10 @@ def sqlite(only: str | None, seconds: float, spans: int) -> None:
     figures: list[Figure] = []
     if only in {None, "ingest"}:
         with tempfile.TemporaryDirectory(prefix="spectral-bench-") as folder:
-            raw = raw_sqlite(Path(folder))
+            raw, bare_rows = raw_sqlite(Path(folder)), bare_sqlite(Path(folder))
         with running_server() as server:
             found = asyncio.run(measure_ingestion(server, raw))
-        figures += [shares(found, raw, "SQLite FULL"), *found]
+        figures += [ceiling(bare_rows), shares(found, raw, "SQLite FULL"), *found]
         with running_server(**SMALL) as server:
             figures.append(asyncio.run(measure_overload(server)))
     if only in {None, "api"}:
@@ -101,8 +101,9 @@ def postgresql(postgres: BenchPostgres, only: str | None, seconds: float, spans:
     with running_server(**postgres.environment) as server:
         if only in {None, "ingest"}:
             raw = asyncio.run(raw_postgres(postgres.database_url))
+            bare_rows = asyncio.run(bare_postgres(postgres.database_url))
             found = asyncio.run(measure_ingestion(server, raw, postgres.pid))
-            figures += [shares(found, raw, "PostgreSQL COPY"), *found]
+            figures += [ceiling(bare_rows), shares(found, raw, "PostgreSQL COPY"), *found]
         if only in {None, "api"}:
             figures += asyncio.run(measure_api(server, seconds))
         if only in {None, "reads"}:

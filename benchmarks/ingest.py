@@ -131,3 +131,8 @@ def shares(figures: Sequence[Figure], raw_rate: float, name: str) -> Figure:
     best = max(figure.value for figure in figures if figure.unit == "durable spans/s")
     detail = f"no HTTP, no decoding, no rollups; the best load below reached {best / raw_rate:.1%} of it"
     return Figure(f"raw store, {name}", raw_rate, "spans/s", detail)
+
+
+def ceiling(rate: float) -> Figure:
+    """What the database of this machine does with the same rows when it is asked for nothing else."""
+    return Figure("rows without key, index or sync", rate, "spans/s", "the most that any schema can reach here")

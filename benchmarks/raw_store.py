@@ -2,6 +2,9 @@
 
 Pinned: narrow rows and compressed chunks that were made before, on the real schema, 500 spans a commit, with full
 durability. `executemany` into SQLite, binary `COPY` into PostgreSQL. No HTTP, no decoding, no rollups.
+
+A yardstick has to be measured too: the same rows into tables without a key or an index, and without waiting for the
+disk, are what this machine's database does at most, whatever the schema is.
 """
 
 import asyncio
@@ -29,6 +32,9 @@ SPANS_A_COMMIT = 500
 COMMITS = 100
 WORKSPACE = UUID("01900000-0000-7000-8000-000000000001")
 
+TABLES = {"span": SpanRow._fields, "span_chunk": Chunk._fields}
+"""Of the two tables, the columns after `workspace_id`."""
+
 Rows = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
 
 
@@ -51,12 +57,24 @@ def raw_sqlite(folder: Path) -> float:
     """Spans per second into a SQLite file of its own."""
     settings = load_settings(data_dir=folder, engine_executes=False, log_level="WARNING")
     migrate(settings)
+    return _into_sqlite(folder / "spectral.db", "FULL")
+
+
+def bare_sqlite(folder: Path) -> float:
+    """The same rows into tables without keys and indexes, with nothing waited for."""
+    path = folder / "bare.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for table, columns in TABLES.items():
+            connection.execute(f"CREATE TABLE {table} (workspace_id, {', '.join(columns)})")
+    return _into_sqlite(path, "OFF")
+
+
+def _into_sqlite(path: Path, synchronous: str) -> float:
     prepared = _commits(WORKSPACE.hex)
-    span = _insert("span", SpanRow._fields)
-    chunk = _insert("span_chunk", Chunk._fields)
-    with contextlib.closing(sqlite3.connect(folder / "spectral.db", isolation_level=None)) as connection:
+    span, chunk = (_insert(table, columns) for table, columns in TABLES.items())
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
         started = time.perf_counter()
         for spans, chunks in prepared:
             connection.execute("BEGIN IMMEDIATE")
@@ -68,23 +86,40 @@ def raw_sqlite(folder: Path) -> float:
 
 async def raw_postgres(admin_url: str) -> float:
     """Spans per second into a migrated PostgreSQL database, as somebody whom no policy binds."""
-    prepared = await asyncio.to_thread(_commits, WORKSPACE)
     connection = await asyncpg.connect(admin_url)
     try:
-        started = time.perf_counter()
-        for spans, chunks in prepared:
-            async with connection.transaction():
-                await connection.copy_records_to_table(
-                    "span", records=spans, columns=["workspace_id", *SpanRow._fields]
-                )
-                await connection.copy_records_to_table(
-                    "span_chunk", records=chunks, columns=["workspace_id", *Chunk._fields]
-                )
-        return COMMITS * SPANS_A_COMMIT / (time.perf_counter() - started)
+        rate = await _into_postgres(connection, "public")
+        for table in TABLES:
+            await connection.execute(f"DELETE FROM {table} WHERE workspace_id = $1", WORKSPACE)  # noqa: S608 - our own
+        return rate
     finally:
-        await connection.execute("DELETE FROM span WHERE workspace_id = $1", WORKSPACE)
-        await connection.execute("DELETE FROM span_chunk WHERE workspace_id = $1", WORKSPACE)
         await connection.close()
+
+
+async def bare_postgres(admin_url: str) -> float:
+    """The same rows into tables without keys, indexes and partitions, with nothing waited for."""
+    connection = await asyncpg.connect(admin_url)
+    try:
+        await connection.execute("SET synchronous_commit = off")
+        await connection.execute("CREATE SCHEMA bare")
+        for table in TABLES:
+            await connection.execute(f"CREATE TABLE bare.{table} (LIKE public.{table})")
+        return await _into_postgres(connection, "bare")
+    finally:
+        await connection.execute("DROP SCHEMA bare CASCADE")
+        await connection.close()
+
+
+async def _into_postgres(connection: asyncpg.Connection, schema: str) -> float:
+    prepared = await asyncio.to_thread(_commits, WORKSPACE)
+    started = time.perf_counter()
+    for rows in prepared:
+        async with connection.transaction():
+            for (table, columns), records in zip(TABLES.items(), rows, strict=True):
+                await connection.copy_records_to_table(
+                    table, schema_name=schema, records=records, columns=["workspace_id", *columns]
+                )
+    return COMMITS * SPANS_A_COMMIT / (time.perf_counter() - started)
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:

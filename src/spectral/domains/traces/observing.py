@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral.domains.agents.observed import LIMIT, ObservedAgentService
 from spectral.domains.traces.ingestion.rollup import HOUR_NS
 from spectral.domains.traces.lifecycle.retention import workspaces
-from spectral.domains.traces.models import USAGE_HOURLY
+from spectral.domains.traces.models import USAGE_HOURLY, Trace
 from spectral.platform.access.principal import WorkspaceAccess
 from spectral.platform.db.session import Database
 from spectral.platform.shared.clock import utc_now
@@ -127,11 +127,17 @@ class AgentObserver:
 
 
 async def agents_named(session: AsyncSession, access: WorkspaceAccess) -> list[str]:
-    """The agents that spans of the last hours name, at most as many as a workspace may have observed."""
+    """The agents that spans and traces of the last hours name, at most as many as a workspace may have observed."""
+    this_hour = int(utc_now().timestamp()) * 10**9 // HOUR_NS * HOUR_NS
+    earliest = this_hour - (RECONCILED_HOURS - 1) * HOUR_NS
+    of_spans = await _of_spans(session, access, range(this_hour, earliest - 1, -HOUR_NS))
+    return sorted({*of_spans, *await _of_traces(session, access, earliest)})[:LIMIT]
+
+
+async def _of_spans(session: AsyncSession, access: WorkspaceAccess, hours: Iterable[int]) -> set[str]:
     # By pages in the order of the primary key: what is skipped is not read, however many names there are.
     table, found = USAGE_HOURLY.c, set[str]()
-    this_hour = int(utc_now().timestamp()) * 10**9 // HOUR_NS * HOUR_NS
-    for hour in range(this_hour, this_hour - RECONCILED_HOURS * HOUR_NS, -HOUR_NS):
+    for hour in hours:
         last = ""
         while len(found) <= LIMIT:
             statement = (
@@ -146,4 +152,16 @@ async def agents_named(session: AsyncSession, access: WorkspaceAccess) -> list[s
             if len(page) < PAGE:
                 break
             last = page[-1]
-    return sorted(found)[:LIMIT]
+    return found
+
+
+async def _of_traces(session: AsyncSession, access: WorkspaceAccess, earliest: int) -> Sequence[str]:
+    """Those of traces that started since then; the only ones that name an agent by its service."""
+    # From each agent to the next one in the index: with a DISTINCT all of its traces would be read.
+    mine = Trace.workspace_id == access.workspace_id
+    first = sa.select(sa.func.min(Trace.agent_id).label("id")).where(mine)
+    named = first.cte("named", recursive=True)
+    following = sa.select(sa.func.min(Trace.agent_id)).where(mine, Trace.agent_id > named.c.id).scalar_subquery()
+    named = named.union_all(sa.select(following).where(named.c.id.is_not(None)))
+    lately = sa.select(Trace.trace_id).where(mine, Trace.agent_id == named.c.id, Trace.started_at >= earliest).exists()
+    return (await session.scalars(sa.select(named.c.id).where(named.c.id.is_not(None), lately).limit(LIMIT))).all()

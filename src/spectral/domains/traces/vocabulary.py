@@ -8,6 +8,10 @@ LIVE = "live"
 """The mode of a span that names none; `spectral.mode=evaluation` is kept out of live figures."""
 
 
+OWN_SERVICE = "spectral"
+"""The service that the traces of workflow runs come from."""
+
+
 class Kind(StrEnum):
     """What a span does."""
 

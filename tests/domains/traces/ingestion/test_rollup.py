@@ -55,7 +55,8 @@ def mapped_spans(draw: st.DrawFn, *, maximum: int = 8) -> list[MappedSpan]:
             status=draw(st.sampled_from([0, 1, 2])),
             attributes=draw(ATTRIBUTES),
         )
-        spans.append(map_span(span, draw(st.sampled_from([{}, {"service.name": "shop"}]))))
+        service = draw(st.sampled_from([None, "shop", "store", "unknown_service"]))
+        spans.append(map_span(span, {} if service is None else {"service.name": service}))
     return spans
 
 

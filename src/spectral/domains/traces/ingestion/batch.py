@@ -71,8 +71,10 @@ class PreparedBatch:
 
     @property
     def agents(self) -> frozenset[str]:
-        """The ids of the agents that the spans name."""
-        return frozenset(key.agent_id for key in self.usage if key.agent_id)
+        """The ids of the agents that the spans name, and the services that stand for one."""
+        by_service = (trace.rollup.agent_by_service for trace in self.traces.values())
+        named = (key.agent_id for key in self.usage)
+        return frozenset(agent for agent in (*named, *by_service) if agent)
 
 
 def read_batch(

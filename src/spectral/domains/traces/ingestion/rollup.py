@@ -12,7 +12,15 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from spectral.domains.traces.preview import preview
-from spectral.domains.traces.vocabulary import AGGREGATING, LIVE, MODEL_CALLS, MappedSpan, SpanRow, SpanStatus
+from spectral.domains.traces.vocabulary import (
+    AGGREGATING,
+    LIVE,
+    MODEL_CALLS,
+    OWN_SERVICE,
+    MappedSpan,
+    SpanRow,
+    SpanStatus,
+)
 
 MAXIMUM_MODELS = 20
 MAXIMUM_TAGS = 50
@@ -20,6 +28,9 @@ MAXIMUM_TAGS = 50
 LATENCY_BUCKETS = 36
 LATENCY_BOUNDS_US = tuple(round(4_000 * 2 ** (index / 2)) for index in range(LATENCY_BUCKETS - 1))
 """Bucket i of the hourly latency histogram holds durations below bound i (µs): 4 ms · √2ⁱ, the last is open."""
+
+NO_NAME = "unknown_service"
+"""What an SDK that nobody told sends as its service, perhaps with the name of the program."""
 
 HOUR_NS = 3_600 * 10**9
 MAXIMUM_DURATION_US = 30 * 86_400 * 10**6
@@ -245,12 +256,25 @@ class TraceRollup:
             if pick is not None:
                 self._offer(slot, *pick)
 
+    @property
+    def agent_by_service(self) -> str | None:
+        """The root's service, of a live trace with calls of models or content in which no span names its agent."""
+        root, service = self.picks[ROOT], self.picks[SERVICE]
+        if root is None or service is None or self.picks[AGENT] is not None or self.picks[MODE] is not None:
+            return None
+        name: str = service[1]
+        # Until the root is there another span may be the first that names one. Runs of workflows are no agents.
+        if root[0][0] or service[0][0] or name == OWN_SERVICE or name.startswith(NO_NAME):
+            return None
+        has_content = any(self.picks[slot] for slot in (AGGREGATE, INPUT, OUTPUT))
+        return name if has_content or self.models or self.usage_spans or self.unpriced else None
+
     def row(self) -> TraceRow:
         """The row to store; makes the previews that are still to be made."""
         self.seal()
         name, status = self._value(ROOT) or ("", SpanStatus.UNSET)
         root = self.picks[ROOT]
-        agent, version = self._value(AGENT) or (None, None)
+        agent, version = self._value(AGENT) or (self.agent_by_service, None)
         aggregate = self._value(AGGREGATE)
         counted, cost = self.tokens, self.cost if self.priced else None
         if not self.usage_spans and aggregate is not None:

@@ -20,7 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from spectral import __version__
 from spectral.domains.agents.runtime import MODE_ATTRIBUTE, ExecutionMode
 from spectral.domains.traces.otlp.requests import SPAN_ID_BYTES
-from spectral.domains.traces.vocabulary import Kind
+from spectral.domains.traces.vocabulary import OWN_SERVICE, Kind
 from spectral.domains.workflows.definitions.model import CONTAINERS, Definition, Node, NodeKind
 from spectral.domains.workflows.execution.scope import Tree, split_prefix
 from spectral.domains.workflows.execution.state import NodeStatus, enclosing_of
@@ -28,7 +28,6 @@ from spectral.domains.workflows.execution.states import RunStatus
 from spectral.platform.shared.money import nano_to_usd, usd_to_nano
 
 SCOPE: Final = "spectral.workflows"
-SERVICE: Final = "spectral"
 PREFIX: Final = "spectral.workflow"
 MODE_LABEL: Final = "mode"
 ASKING: Final = frozenset({NodeKind.PROMPT, NodeKind.STRUCTURED_OUTPUT})
@@ -175,7 +174,7 @@ def build_request(
     """
     request = ExportTraceServiceRequest()
     resource_spans = request.resource_spans.add()
-    _put(resource_spans.resource.attributes.add(key="service.name"), SERVICE)
+    _put(resource_spans.resource.attributes.add(key="service.name"), OWN_SERVICE)
     scope_spans = resource_spans.scope_spans.add()
     scope_spans.scope.name, scope_spans.scope.version = SCOPE, __version__
     _Trace(trace_id, scope_spans.spans, run, steps, calls, Tree(definition)).fill()
