@@ -217,6 +217,19 @@ async def test_nobody_becomes_operations_staff_through_the_api(
     assert (unmade.status_code, slug(unmade)) == (400, "operations-role")
 
 
+async def test_nobody_becomes_staff_who_would_leave_others_without_an_owner(
+    client: httpx.AsyncClient, tenant: Tenant, identity: Database
+) -> None:
+    person = await join(client, tenant, "grace")
+    with pytest.raises(LastOwnerError):
+        async with identity.transaction() as session:
+            await AccountService(session).promote_to_operations(tenant.email)
+    assert (await client.get(MEMBERS, headers=tenant.client_headers)).status_code == 200
+    assert (await set_role(client, tenant.client_headers, person.user_id, "owner")).is_success
+    async with identity.transaction() as session:
+        await AccountService(session).promote_to_operations(tenant.email)
+
+
 REGISTRATION = {"email": "a@example.com", "password": "a long test password", "tenant_name": "A"}
 
 

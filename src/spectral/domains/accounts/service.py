@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral.domains.accounts.errors import EmailTakenError
+from spectral.domains.accounts.errors import EmailTakenError, LastOwnerError
 from spectral.domains.accounts.models import Account, AccountMember, User
 from spectral.domains.accounts.repository import AccountRepository
 from spectral.platform import audit
@@ -128,12 +128,18 @@ class AccountService:
     async def promote_to_operations(self, email: str) -> User:
         """Make a registered person operations staff of their own account; the command line is the only way.
 
-        Raises NotFoundError when nobody is registered with this address.
+        Raises NotFoundError when nobody is registered with this address, LastOwnerError (400) when others would be left
+        in an account without an owner.
         """
         user = await self.find_user_by_email(email)
         if user is None:
             raise NotFoundError("User", email)
         for account, role in await self._repository.memberships(user.id):
+            await self._repository.hold_members(account.id)
+            if role == AccountRole.OWNER and await self._repository.count_owners(account.id) == 1:
+                _, people = await self._repository.members(account.id, Page(limit=1))
+                if people > 1:
+                    raise LastOwnerError
             await self._repository.set_role(account.id, user.id, AccountRole.OPERATIONS)
             await audit.record(
                 self._session,
