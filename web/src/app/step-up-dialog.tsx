@@ -1,11 +1,9 @@
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useState, useSyncExternalStore } from "react";
+import { useState, useSyncExternalStore } from "react";
 import { http } from "@/api/client";
 import { stepUp } from "@/api/step-up";
-import { ProblemNotice } from "@/components/problem-notice";
-import { Button } from "@/components/ui/button";
-import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
+import { FormDialog } from "@/components/ui/form-dialog";
 import { Input } from "@/components/ui/input";
 
 /** Asks for a code of the authenticator app when the server wants to see one before it changes something. */
@@ -21,35 +19,23 @@ function Question() {
     onSuccess: () => stepUp.answer(true),
   });
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    show.mutate();
-  }
-
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && stepUp.answer(false)}
+    <FormDialog
       title="Show your second factor"
       description="This change needs a code, as you have not shown one for a while."
       size="sm"
-      footer={
-        <>
-          <Button onClick={() => stepUp.answer(false)}>Cancel</Button>
-          <Button variant="primary" type="submit" form="step-up" pending={show.isPending}>
-            Go on
-          </Button>
-        </>
-      }
+      className="gap-3"
+      submitLabel="Go on"
+      pending={show.isPending}
+      error={show.error}
+      onClose={() => stepUp.answer(false)}
+      onSubmit={() => show.mutate()}
     >
-      <form id="step-up" onSubmit={submit} className="flex flex-col gap-3">
-        <Field label="Code">
-          {(control) => (
-            <Input {...control} autoFocus required autoComplete="one-time-code" value={code} onChange={(event) => setCode(event.target.value)} />
-          )}
-        </Field>
-        {show.error !== null && <ProblemNotice error={show.error} />}
-      </form>
-    </Dialog>
+      <Field label="Code">
+        {(control) => (
+          <Input {...control} autoFocus required autoComplete="one-time-code" value={code} onChange={(event) => setCode(event.target.value)} />
+        )}
+      </Field>
+    </FormDialog>
   );
 }

@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { toast } from "sonner";
 import { useProfile } from "@/api/access";
 import { api, http, type Schemas } from "@/api/client";
@@ -8,8 +8,8 @@ import { StatusBadge } from "@/components/status-badge";
 import { Time } from "@/components/time";
 import { Button } from "@/components/ui/button";
 import { ConfirmDialog } from "@/components/ui/confirm-dialog";
-import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
+import { FormDialog } from "@/components/ui/form-dialog";
 import { Input } from "@/components/ui/input";
 import { Panel } from "@/components/ui/panel";
 import { Select } from "@/components/ui/select";
@@ -225,33 +225,20 @@ function Invite({ onClose, onDone }: { onClose: () => void; onDone: (email: stri
     onSuccess: () => onDone(email),
   });
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    invite.mutate();
-  }
-
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title="Invite somebody"
       description="Into the account. A workspace's settings invite into one workspace at once."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button variant="primary" type="submit" form="invite" pending={invite.isPending}>
-            Send the invite
-          </Button>
-        </>
-      }
+      submitLabel="Send the invite"
+      pending={invite.isPending}
+      error={invite.error}
+      onClose={onClose}
+      onSubmit={() => invite.mutate()}
     >
-      <form id="invite" onSubmit={submit} className="flex flex-col gap-4">
-        <Field label="E-mail" required>
-          {(control) => <Input {...control} type="email" autoFocus required value={email} onChange={(event) => setEmail(event.target.value)} />}
-        </Field>
-        <Field label="Role">{(control) => <Select {...control} value={role} onValueChange={setRole} options={ROLES} />}</Field>
-        {invite.error !== null && <ProblemNotice error={invite.error} />}
-      </form>
-    </Dialog>
+      <Field label="E-mail" required>
+        {(control) => <Input {...control} type="email" autoFocus required value={email} onChange={(event) => setEmail(event.target.value)} />}
+      </Field>
+      <Field label="Role">{(control) => <Select {...control} value={role} onValueChange={setRole} options={ROLES} />}</Field>
+    </FormDialog>
   );
 }

@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { profileQuery } from "@/api/access";
 import { api, http, type Schemas } from "@/api/client";
 import { CodeBlock } from "@/components/code-block";
@@ -10,6 +10,7 @@ import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
+import { FormDialog } from "@/components/ui/form-dialog";
 import { Input } from "@/components/ui/input";
 import { Panel } from "@/components/ui/panel";
 
@@ -109,56 +110,47 @@ function Enable({ onClose, onDone }: EnableProps) {
     onSuccess: ({ recovery_codes }) => onDone(recovery_codes),
   });
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
+  function submit() {
     if (enrolment === null) start.mutate();
     else confirm.mutate();
   }
 
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title="Switch the second factor on"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button variant="primary" type="submit" form="enable-second-factor" pending={start.isPending || confirm.isPending}>
-            {enrolment === null ? "Go on" : "Switch on"}
-          </Button>
-        </>
-      }
+      submitLabel={enrolment === null ? "Go on" : "Switch on"}
+      pending={start.isPending || confirm.isPending}
+      error={confirm.error ?? start.error}
+      onClose={onClose}
+      onSubmit={submit}
     >
-      <form id="enable-second-factor" onSubmit={submit} className="flex flex-col gap-4">
-        {enrolment === null ? (
-          <Field label="Your password" hint="Leave it empty if you have none and sign in with a provider.">
+      {enrolment === null ? (
+        <Field label="Your password" hint="Leave it empty if you have none and sign in with a provider.">
+          {(control) => (
+            <Input {...control} autoFocus type="password" autoComplete="current-password" value={password} onChange={(event) => setPassword(event.target.value)} />
+          )}
+        </Field>
+      ) : (
+        <>
+          <p>
+            Add this key to your authenticator app, or{" "}
+            <a href={enrolment.uri} className="text-accent underline underline-offset-2">
+              open it there
+            </a>
+            .
+          </p>
+          <p className="flex items-center gap-2">
+            <code className="font-mono text-base break-all">{enrolment.secret.replace(/(.{4})(?=.)/g, "$1 ")}</code>
+            <CopyButton text={enrolment.secret} label="Copy the key" />
+          </p>
+          <Field label="Code" hint="Of the app, for this account.">
             {(control) => (
-              <Input {...control} autoFocus type="password" autoComplete="current-password" value={password} onChange={(event) => setPassword(event.target.value)} />
+              <Input {...control} autoFocus required autoComplete="one-time-code" inputMode="numeric" value={code} onChange={(event) => setCode(event.target.value)} />
             )}
           </Field>
-        ) : (
-          <>
-            <p>
-              Add this key to your authenticator app, or{" "}
-              <a href={enrolment.uri} className="text-accent underline underline-offset-2">
-                open it there
-              </a>
-              .
-            </p>
-            <p className="flex items-center gap-2">
-              <code className="font-mono text-base break-all">{enrolment.secret.replace(/(.{4})(?=.)/g, "$1 ")}</code>
-              <CopyButton text={enrolment.secret} label="Copy the key" />
-            </p>
-            <Field label="Code" hint="Of the app, for this account.">
-              {(control) => (
-                <Input {...control} autoFocus required autoComplete="one-time-code" inputMode="numeric" value={code} onChange={(event) => setCode(event.target.value)} />
-              )}
-            </Field>
-          </>
-        )}
-        {(confirm.error ?? start.error) !== null && <ProblemNotice error={confirm.error ?? start.error} />}
-      </form>
-    </Dialog>
+        </>
+      )}
+    </FormDialog>
   );
 }
 
@@ -176,35 +168,24 @@ function WithCode({ title, description, action, danger, run, onClose, onDone }: 
   const [code, setCode] = useState("");
   const go = useMutation({ mutationFn: () => run(code.trim()), onSuccess: onDone });
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    go.mutate();
-  }
-
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title={title}
       description={description}
       size="sm"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button variant={danger === true ? "danger" : "primary"} type="submit" form="with-code" pending={go.isPending}>
-            {action}
-          </Button>
-        </>
-      }
+      className="gap-3"
+      submitLabel={action}
+      danger={danger}
+      pending={go.isPending}
+      error={go.error}
+      onClose={onClose}
+      onSubmit={() => go.mutate()}
     >
-      <form id="with-code" onSubmit={submit} className="flex flex-col gap-3">
-        <Field label="Code">
-          {(control) => (
-            <Input {...control} autoFocus required autoComplete="one-time-code" value={code} onChange={(event) => setCode(event.target.value)} />
-          )}
-        </Field>
-        {go.error !== null && <ProblemNotice error={go.error} />}
-      </form>
-    </Dialog>
+      <Field label="Code">
+        {(control) => (
+          <Input {...control} autoFocus required autoComplete="one-time-code" value={code} onChange={(event) => setCode(event.target.value)} />
+        )}
+      </Field>
+    </FormDialog>
   );
 }

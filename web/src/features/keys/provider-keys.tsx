@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { MoreHorizontal } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { toast } from "sonner";
 import { lacking, useMay, useWorkspaceId } from "@/api/access";
 import { api, http, idempotencyKey, type Schemas } from "@/api/client";
@@ -11,8 +11,8 @@ import { Time } from "@/components/time";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { ConfirmDialog } from "@/components/ui/confirm-dialog";
-import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
+import { FormDialog } from "@/components/ui/form-dialog";
 import { Input } from "@/components/ui/input";
 import { Menu } from "@/components/ui/menu";
 import { Panel } from "@/components/ui/panel";
@@ -201,57 +201,45 @@ function NewCredential({ onClose, onCreated }: { onClose: () => void; onCreated:
     onSuccess: onCreated,
   });
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    create.mutate();
-  }
-
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title="Add a provider key"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button variant="primary" type="submit" form="new-credential" pending={create.isPending}>
-            Store and check
-          </Button>
-        </>
-      }
+      autoComplete="off"
+      submitLabel="Store and check"
+      pending={create.isPending}
+      error={create.error}
+      onClose={onClose}
+      onSubmit={() => create.mutate()}
     >
-      <form id="new-credential" onSubmit={submit} className="flex flex-col gap-4" autoComplete="off">
-        <Field label="Provider">
-          {(control) => (
-            <Select
-              {...control}
-              value={provider}
-              options={PROVIDERS}
-              onValueChange={(next) => {
-                setProvider(next);
-                setName(next === "openai_compatible" ? "" : next);
-              }}
-            />
-          )}
-        </Field>
-        <Field label="Name" hint={compatible ? "Models are called name/model." : undefined} required>
-          {(control) => <Input {...control} required value={name} onChange={(event) => setName(event.target.value)} />}
-        </Field>
-        {compatible && (
-          <Field label="Base URL" required>
-            {(control) => (
-              <Input {...control} type="url" required placeholder="https://models.example.com/v1" value={baseUrl} onChange={(event) => setBaseUrl(event.target.value)} />
-            )}
-          </Field>
+      <Field label="Provider">
+        {(control) => (
+          <Select
+            {...control}
+            value={provider}
+            options={PROVIDERS}
+            onValueChange={(next) => {
+              setProvider(next);
+              setName(next === "openai_compatible" ? "" : next);
+            }}
+          />
         )}
-        <Field label="Key" required>
+      </Field>
+      <Field label="Name" hint={compatible ? "Models are called name/model." : undefined} required>
+        {(control) => <Input {...control} required value={name} onChange={(event) => setName(event.target.value)} />}
+      </Field>
+      {compatible && (
+        <Field label="Base URL" required>
           {(control) => (
-            <Input {...control} type="password" required autoComplete="new-password" value={apiKey} onChange={(event) => setApiKey(event.target.value)} />
+            <Input {...control} type="url" required placeholder="https://models.example.com/v1" value={baseUrl} onChange={(event) => setBaseUrl(event.target.value)} />
           )}
         </Field>
-        {create.error !== null && <ProblemNotice error={create.error} />}
-      </form>
-    </Dialog>
+      )}
+      <Field label="Key" required>
+        {(control) => (
+          <Input {...control} type="password" required autoComplete="new-password" value={apiKey} onChange={(event) => setApiKey(event.target.value)} />
+        )}
+      </Field>
+    </FormDialog>
   );
 }
 

@@ -1,13 +1,11 @@
 import { useMutation } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, type ReactNode, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { toast } from "sonner";
 import { http, idempotencyKey, type Schemas } from "@/api/client";
-import { ProblemNotice } from "@/components/problem-notice";
-import { Button } from "@/components/ui/button";
 import { Combobox } from "@/components/ui/combobox";
-import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
+import { FormDialog } from "@/components/ui/form-dialog";
 import { Input } from "@/components/ui/input";
 import { JsonField, useJsonText } from "./json-field";
 
@@ -95,32 +93,22 @@ function BranchDialog({ workspaceId, title, description, confirm, ready = true, 
       void navigate({ to: "/w/$workspaceId/runs/$runId", params: { workspaceId, runId: run.id } });
     },
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    start.mutate();
-  };
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title={title}
       description={description}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="branch" variant="primary" pending={start.isPending} disabled={!ready}>
-            {confirm}
-          </Button>
-        </>
-      }
+      className="gap-3"
+      submitLabel={confirm}
+      disabled={!ready}
+      pending={start.isPending}
+      error={start.error}
+      onClose={onClose}
+      onSubmit={() => start.mutate()}
     >
-      <form id="branch" onSubmit={submit} className="flex flex-col gap-3">
-        {children}
-        <Field label="Name of the new run" hint="Left empty, its id is its name">
-          {(control) => <Input {...control} spellCheck={false} autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />}
-        </Field>
-        {start.error !== null && <ProblemNotice error={start.error} />}
-      </form>
-    </Dialog>
+      {children}
+      <Field label="Name of the new run" hint="Left empty, its id is its name">
+        {(control) => <Input {...control} spellCheck={false} autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />}
+      </Field>
+    </FormDialog>
   );
 }

@@ -1,11 +1,9 @@
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { toast } from "sonner";
 import { http, idempotencyKey, type Schemas } from "@/api/client";
-import { ProblemNotice } from "@/components/problem-notice";
-import { Button } from "@/components/ui/button";
-import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
+import { FormDialog } from "@/components/ui/form-dialog";
 import { Input } from "@/components/ui/input";
 import { JsonField, useJsonText } from "./json-field";
 
@@ -28,33 +26,26 @@ export function SignalDialog({ workspaceId, runId, type: start, onClose, onDone 
       onDone();
     },
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
+  const submit = () => {
     const read = payload.read();
     if (read !== null) send.mutate({ type, payload: read.value as Schemas["JsonValue"] });
   };
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title="Send a signal"
       description="It is kept until a step that waits for its type takes it, the oldest first."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="signal" variant="primary" pending={send.isPending} disabled={type === ""}>
-            Send the signal
-          </Button>
-        </>
-      }
+      className="gap-3"
+      submitLabel="Send the signal"
+      disabled={type === ""}
+      pending={send.isPending}
+      error={send.error}
+      onClose={onClose}
+      onSubmit={submit}
     >
-      <form id="signal" onSubmit={submit} className="flex flex-col gap-3">
-        <Field label="Type" required>
-          {(control) => <Input {...control} className="font-mono" spellCheck={false} autoComplete="off" value={type} onChange={(event) => setType(event.target.value)} />}
-        </Field>
-        <JsonField json={payload} label="Payload" hint="JSON; what the waiting step gives as its payload" />
-        {send.error !== null && <ProblemNotice error={send.error} />}
-      </form>
-    </Dialog>
+      <Field label="Type" required>
+        {(control) => <Input {...control} className="font-mono" spellCheck={false} autoComplete="off" value={type} onChange={(event) => setType(event.target.value)} />}
+      </Field>
+      <JsonField json={payload} label="Payload" hint="JSON; what the waiting step gives as its payload" />
+    </FormDialog>
   );
 }

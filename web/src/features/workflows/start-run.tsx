@@ -1,10 +1,9 @@
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, lazy, Suspense, useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { useWorkspaceId } from "@/api/access";
 import { api, http, idempotencyKey, type Schemas } from "@/api/client";
 import { ProblemNotice } from "@/components/problem-notice";
-import { Button } from "@/components/ui/button";
-import { Dialog } from "@/components/ui/dialog";
+import { FormDialog } from "@/components/ui/form-dialog";
 import { Skeleton } from "@/components/ui/skeleton";
 import { exampleOf, parsedInputs } from "@/features/workflows/inputs";
 
@@ -37,56 +36,49 @@ export function StartRun({ name, version, onClose, onStarted }: Props) {
     onSuccess: onStarted,
   });
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
+  function submit() {
     const parsed = parsedInputs(text ?? "");
     setMalformed(parsed.problem);
     if (parsed.inputs !== null) start.mutate(parsed.inputs);
   }
 
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title={`Run ${name}`}
       description={`Version ${version}`}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button variant="primary" type="submit" form="start-run" pending={start.isPending} disabled={text === null}>
-            Start
-          </Button>
-        </>
-      }
+      className="gap-3"
+      submitLabel="Start"
+      disabled={text === null}
+      pending={start.isPending}
+      error={start.error}
+      onClose={onClose}
+      onSubmit={submit}
     >
-      <form id="start-run" onSubmit={submit} className="flex flex-col gap-3">
-        {schema.error !== null && <ProblemNotice error={schema.error} />}
-        <p className="text-xs font-medium">Inputs</p>
-        {text === null ? (
-          <Skeleton className="h-32" />
-        ) : (
-          <Suspense fallback={<Skeleton className="h-32" />}>
-            <CodeEditor
-              label="Inputs, as JSON"
-              language="json"
-              minHeight={140}
-              value={text}
-              onChange={(next) => {
-                setText(next);
-                setMalformed(null);
-                // Other inputs are another intent.
-                setIntent(idempotencyKey());
-              }}
-            />
-          </Suspense>
-        )}
-        {malformed !== null && (
-          <p role="alert" className="text-bad">
-            {malformed}
-          </p>
-        )}
-        {start.error !== null && <ProblemNotice error={start.error} />}
-      </form>
-    </Dialog>
+      {schema.error !== null && <ProblemNotice error={schema.error} />}
+      <p className="text-xs font-medium">Inputs</p>
+      {text === null ? (
+        <Skeleton className="h-32" />
+      ) : (
+        <Suspense fallback={<Skeleton className="h-32" />}>
+          <CodeEditor
+            label="Inputs, as JSON"
+            language="json"
+            minHeight={140}
+            value={text}
+            onChange={(next) => {
+              setText(next);
+              setMalformed(null);
+              // Other inputs are another intent.
+              setIntent(idempotencyKey());
+            }}
+          />
+        </Suspense>
+      )}
+      {malformed !== null && (
+        <p role="alert" className="text-bad">
+          {malformed}
+        </p>
+      )}
+    </FormDialog>
   );
 }

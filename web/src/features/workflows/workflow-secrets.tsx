@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { toast } from "sonner";
 import { lacking, useMay, useWorkspaceId } from "@/api/access";
 import { api, http } from "@/api/client";
@@ -7,8 +7,8 @@ import { ProblemNotice } from "@/components/problem-notice";
 import { Time } from "@/components/time";
 import { Button } from "@/components/ui/button";
 import { ConfirmDialog } from "@/components/ui/confirm-dialog";
-import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
+import { FormDialog } from "@/components/ui/form-dialog";
 import { Input } from "@/components/ui/input";
 import { Panel } from "@/components/ui/panel";
 import { SkeletonRows } from "@/components/ui/skeleton";
@@ -121,38 +121,26 @@ function SetSecret({ known, onClose, onSet }: { known: string; onClose: () => vo
     onSuccess: () => onSet(name),
   });
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    set.mutate();
-  }
-
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title={known === "" ? "Set a secret" : `Replace ${known}`}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button variant="primary" type="submit" form="set-secret" pending={set.isPending}>
-            Set
-          </Button>
-        </>
-      }
+      autoComplete="off"
+      submitLabel="Set"
+      pending={set.isPending}
+      error={set.error}
+      onClose={onClose}
+      onSubmit={() => set.mutate()}
     >
-      <form id="set-secret" onSubmit={submit} className="flex flex-col gap-4" autoComplete="off">
-        <Field label="Name" required>
-          {(control) => (
-            <Input {...control} required disabled={known !== ""} className="font-mono" value={name} onChange={(event) => setName(event.target.value)} />
-          )}
-        </Field>
-        <Field label="Value" required>
-          {(control) => (
-            <Input {...control} required type="password" autoComplete="new-password" value={value} onChange={(event) => setValue(event.target.value)} />
-          )}
-        </Field>
-        {set.error !== null && <ProblemNotice error={set.error} />}
-      </form>
-    </Dialog>
+      <Field label="Name" required>
+        {(control) => (
+          <Input {...control} required disabled={known !== ""} className="font-mono" value={name} onChange={(event) => setName(event.target.value)} />
+        )}
+      </Field>
+      <Field label="Value" required>
+        {(control) => (
+          <Input {...control} required type="password" autoComplete="new-password" value={value} onChange={(event) => setValue(event.target.value)} />
+        )}
+      </Field>
+    </FormDialog>
   );
 }

@@ -1,12 +1,10 @@
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useWorkspaceId } from "@/api/access";
 import { http, type Schemas } from "@/api/client";
-import { ProblemNotice } from "@/components/problem-notice";
-import { Button } from "@/components/ui/button";
 import { MultiSelect } from "@/components/ui/combobox";
-import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
+import { FormDialog } from "@/components/ui/form-dialog";
 import { Input } from "@/components/ui/input";
 import { Segmented } from "@/components/ui/segmented";
 
@@ -66,55 +64,42 @@ export function NewWebhook({ onClose, onCreated }: Props) {
     onSuccess: onCreated,
   });
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    create.mutate();
-  }
-
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title="New webhook"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button variant="primary" type="submit" form="new-webhook" pending={create.isPending}>
-            Make the webhook
-          </Button>
-        </>
-      }
+      submitLabel="Make the webhook"
+      pending={create.isPending}
+      error={create.error}
+      onClose={onClose}
+      onSubmit={() => create.mutate()}
     >
-      <form id="new-webhook" onSubmit={submit} className="flex flex-col gap-4">
-        <Segmented label="Kind" value={kind} onValueChange={setKind} options={KINDS} />
-        <Field label="Name" required>
-          {(control) => <Input {...control} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />}
-        </Field>
-        <Field label={kind === "email" ? "Address" : "URL"} required>
-          {(control) => (
-            <Input
-              {...control}
-              required
-              type={kind === "email" ? "email" : "url"}
-              placeholder={kind === "email" ? "team@example.com" : "https://…"}
-              value={target}
-              onChange={(event) => setTarget(event.target.value)}
-            />
-          )}
-        </Field>
-        <Field label="Events" hint="None chosen means all of them, also those that come later.">
-          {(control) => (
-            <MultiSelect
-              {...control}
-              values={events}
-              onValuesChange={setEvents}
-              placeholder="All"
-              options={Object.entries(EVENTS).map(([value, label]) => ({ value, label, hint: value }))}
-            />
-          )}
-        </Field>
-        {create.error !== null && <ProblemNotice error={create.error} />}
-      </form>
-    </Dialog>
+      <Segmented label="Kind" value={kind} onValueChange={setKind} options={KINDS} />
+      <Field label="Name" required>
+        {(control) => <Input {...control} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />}
+      </Field>
+      <Field label={kind === "email" ? "Address" : "URL"} required>
+        {(control) => (
+          <Input
+            {...control}
+            required
+            type={kind === "email" ? "email" : "url"}
+            placeholder={kind === "email" ? "team@example.com" : "https://…"}
+            value={target}
+            onChange={(event) => setTarget(event.target.value)}
+          />
+        )}
+      </Field>
+      <Field label="Events" hint="None chosen means all of them, also those that come later.">
+        {(control) => (
+          <MultiSelect
+            {...control}
+            values={events}
+            onValuesChange={setEvents}
+            placeholder="All"
+            options={Object.entries(EVENTS).map(([value, label]) => ({ value, label, hint: value }))}
+          />
+        )}
+      </Field>
+    </FormDialog>
   );
 }

@@ -1,15 +1,14 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { profileQuery, useProfile } from "@/api/access";
 import { http, idempotencyKey } from "@/api/client";
 import { EmptyState } from "@/components/empty-state";
 import { Page } from "@/components/page";
-import { ProblemNotice } from "@/components/problem-notice";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
-import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
+import { FormDialog } from "@/components/ui/form-dialog";
 import { Input } from "@/components/ui/input";
 import { Panel } from "@/components/ui/panel";
 
@@ -72,32 +71,19 @@ function NewWorkspace({ onClose }: { onClose: () => void }) {
     },
   });
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    create.mutate();
-  }
-
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title="New workspace"
       description="Agents, traces and keys of one workspace are out of reach of every other."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button variant="primary" type="submit" form="new-workspace" pending={create.isPending}>
-            Make the workspace
-          </Button>
-        </>
-      }
+      submitLabel="Make the workspace"
+      pending={create.isPending}
+      error={create.error}
+      onClose={onClose}
+      onSubmit={() => create.mutate()}
     >
-      <form id="new-workspace" onSubmit={submit} className="flex flex-col gap-4">
-        <Field label="Name" required>
-          {(control) => <Input {...control} autoFocus required maxLength={200} value={name} onChange={(event) => setName(event.target.value)} />}
-        </Field>
-        {create.error !== null && <ProblemNotice error={create.error} />}
-      </form>
-    </Dialog>
+      <Field label="Name" required>
+        {(control) => <Input {...control} autoFocus required maxLength={200} value={name} onChange={(event) => setName(event.target.value)} />}
+      </Field>
+    </FormDialog>
   );
 }
