@@ -158,10 +158,15 @@ async def _of_spans(session: AsyncSession, access: WorkspaceAccess, hours: Itera
 async def _of_traces(session: AsyncSession, access: WorkspaceAccess, earliest: int) -> Sequence[str]:
     """Those of traces that started since then; the only ones that name an agent by its service."""
     # From each agent to the next one in the index: with a DISTINCT all of its traces would be read.
-    mine = Trace.workspace_id == access.workspace_id
-    first = sa.select(sa.func.min(Trace.agent_id).label("id")).where(mine)
+    workspace_id = access.workspace_id
+    first = sa.select(sa.func.min(Trace.agent_id).label("id")).where(Trace.workspace_id == workspace_id)
     named = first.cte("named", recursive=True)
-    following = sa.select(sa.func.min(Trace.agent_id)).where(mine, Trace.agent_id > named.c.id).scalar_subquery()
-    named = named.union_all(sa.select(following).where(named.c.id.is_not(None)))
-    lately = sa.select(Trace.trace_id).where(mine, Trace.agent_id == named.c.id, Trace.started_at >= earliest).exists()
-    return (await session.scalars(sa.select(named.c.id).where(named.c.id.is_not(None), lately).limit(LIMIT))).all()
+    following = sa.select(sa.func.min(Trace.agent_id)).where(
+        Trace.workspace_id == workspace_id, Trace.agent_id > named.c.id
+    )
+    named = named.union_all(sa.select(following.scalar_subquery()).where(named.c.id.is_not(None)))
+    lately = sa.select(Trace.trace_id).where(
+        Trace.workspace_id == workspace_id, Trace.agent_id == named.c.id, Trace.started_at >= earliest
+    )
+    seen = sa.select(named.c.id).where(named.c.id.is_not(None), lately.exists()).limit(LIMIT)
+    return (await session.scalars(seen)).all()
