@@ -45,7 +45,7 @@ def _commits(workspace: object) -> list[Rows]:
     made = templates(4, SPANS_A_COMMIT, seed=11)
     prepared: list[Rows] = []
     for number in range(COMMITS):
-        body = made[number % len(made)].restamped(dice, time.time_ns() - dice.randrange(3_600) * SECOND_NS)
+        body = made[number % len(made)].restamped(time.time_ns() - dice.randrange(3_600) * SECOND_NS)
         batch: PreparedBatch = read_batch(body, PROTOBUF, None, 2**26, mapper, policy)
         spans = [(workspace, *row) for trace in batch.traces.values() for row in trace.rows.values()]
         chunks = [(workspace, *trace.chunk) for trace in batch.traces.values()]

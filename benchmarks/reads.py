@@ -36,7 +36,7 @@ async def fill(server: BenchServer, spans: int) -> float:
         requests = []
         for number in range(count):
             start = now - dice.randrange(60, DAYS * 86_400) * SECOND_NS
-            body = made[number % len(made)].restamped(dice, start)
+            body = made[number % len(made)].restamped(start)
             requests.append(export_request(server.api_key, body, compressed=False))
         await deliver(server.port, requests, 8)
         left -= count
