@@ -22,7 +22,6 @@ AfterCommit = Callable[[], Awaitable[None]]
 T = TypeVar("T")
 
 SQLITE_BUSY_TIMEOUT_MS = 15_000
-SQLITE_WRITER_CACHE_KIB = 16 * 1024
 SQLITE_CHECKPOINT_PAGES = 4_000
 IDLE_LIMIT = "idle_in_transaction_session_timeout"
 IDLE_TRANSACTION_LIMIT_MS = "60000"
@@ -238,8 +237,7 @@ def _sqlite_engine(url: str, *, begin: str, query_only: bool, pool_size: int) ->
         if query_only:
             cursor.execute("PRAGMA query_only=ON")
         else:
-            # Pages that every commit touches are read once, and written back from the log less often.
-            cursor.execute(f"PRAGMA cache_size=-{SQLITE_WRITER_CACHE_KIB}")
+            # Pages that every commit touches are written back from the log less often.
             cursor.execute(f"PRAGMA wal_autocheckpoint={SQLITE_CHECKPOINT_PAGES}")
         cursor.close()
 
