@@ -123,6 +123,7 @@ async def test_a_service_stands_for_an_agent_that_no_span_of_a_trace_names(
         ("unknown_service:python", spans(4, root={}, child=call)),
         ("tests", spans(5, root={"spectral.mode": "evaluation"}, child=call)),
         (None, spans(6, root={}, child=call)),
+        ("spectral", spans(8, root={}, child=call)),
         ("apart", spans(7, root={}, child=call)),
     ]
 
@@ -139,7 +140,7 @@ async def test_a_service_stands_for_an_agent_that_no_span_of_a_trace_names(
     await AgentObserver(database, identity).reconcile()
     listed = (await client.get(f"{tenant.url}/traces?limit=50", headers=tenant.client_headers)).json()["results"]
     assert {trace["trace_id"][:2]: trace["agent_id"] for trace in listed} == {
-        "01": "shop", "02": "refunds", "03": None, "04": None, "05": None, "06": None, "07": "apart"
+        "01": "shop", "02": "refunds", "03": None, "04": None, "05": None, "06": None, "07": "apart", "08": None
     }  # fmt: skip
     assert await names(client, tenant) == {"shop", "refunds", "apart"}
     assert await names(client, other_tenant) == set()

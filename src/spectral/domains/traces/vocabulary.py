@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 LIVE = "live"
 """The mode of a span that names none; `spectral.mode=evaluation` is kept out of live figures."""
 
-
 OWN_SERVICE = "spectral"
 """The service that the traces of workflow runs come from."""
 
